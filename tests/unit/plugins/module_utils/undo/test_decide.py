@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
+from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Entry
+from ansible_collections.firebreak.incident.plugins.module_utils.plan import Act, Undo
+from ansible_collections.firebreak.incident.plugins.module_utils.undo.decide import decide
+
+
+def block(name: str, second: int, run: str = "r1", status: str = "done", **given: Any) -> Entry:
+    act = Act("t.block", name, {"n": name}, "reversible", "why", Undo("t.unblock", {"n": name}))
+    return Entry.of(act.became(status), f"2026-11-21T22:00:{second:02}.000Z", run, **given)
+
+
+def unblock(name: str, second: int, run: str = "u1", **given: Any) -> Entry:
+    act = Act("t.unblock", name, {"n": name}, "reversible", "why", Undo("t.block", {"n": name}))
+    return Entry.of(act.became("done"), f"2026-11-21T22:00:{second:02}.000Z", run, **given)
+
+
+def kill(name: str, second: int, run: str = "r1") -> Entry:
+    act = Act("t.kill", name, {"n": name}, "disruptive", "why", None)
+    return Entry.of(act.became("done"), f"2026-11-21T22:00:{second:02}.000Z", run)
+
+
+def targets(entries: list[Entry], wanted: str = "r1") -> list[str]:
+    return [f"{act.action} {act.target}" for act in decide(entries, wanted).plan.acts]
+
+
+def test_the_newest_act_is_taken_back_first() -> None:
+    assert targets([block("a", 1), block("b", 2)]) == ["t.unblock b", "t.unblock a"]
+
+
+def test_only_the_wanted_run_is_taken_back() -> None:
+    assert targets([block("a", 1), block("b", 2, run="r2")]) == ["t.unblock a"]
+
+
+def test_an_incident_takes_back_all_its_runs() -> None:
+    entries = [block("a", 1, incident="I"), block("b", 2, run="r2", incident="I"), block("c", 3, run="r3")]
+    assert targets(entries, "I") == ["t.unblock b", "t.unblock a"]
+
+
+def test_what_was_taken_back_already_is_left_alone() -> None:
+    decision = decide([block("a", 1), unblock("a", 2)], "r1")
+    assert (decision.plan.acts, decision.symptom) == ((), 0)
+
+
+def test_within_an_incident_an_act_and_its_undo_cancel_each_other() -> None:
+    assert targets([block("a", 1, incident="I"), unblock("a", 2, incident="I")], "I") == []
+
+
+def test_an_act_done_again_after_its_undo_stands() -> None:
+    entries = [block("a", 1, incident="I"), unblock("a", 2, incident="I"), block("a", 3, incident="I")]
+    assert targets(entries, "I") == ["t.unblock a"]
+
+
+def test_undoing_an_undo_does_the_act_again() -> None:
+    assert targets([block("a", 1), unblock("a", 2)], "u1") == ["t.block a"]
+
+
+def test_an_act_that_was_cut_off_half_way_is_taken_back() -> None:
+    assert targets([block("a", 1, status="planned")]) == ["t.unblock a"]
+
+
+@pytest.mark.parametrize("status", ["failed", "refused"])
+def test_an_act_that_did_not_take_effect_is_not_taken_back(status: str) -> None:
+    assert targets([block("a", 1, status="planned"), block("a", 2, status=status)]) == []
+
+
+def test_what_cannot_be_taken_back_is_named() -> None:
+    decision = decide([block("a", 1), kill("a", 2)], "r1")
+    assert [finding.id for finding in decision.findings] == ["undo.act.irreversible"]
+    assert "t.kill a" in decision.findings[0].summary
+
+
+def test_an_unknown_id_is_an_error_that_names_it() -> None:
+    with pytest.raises(BadInput, match="id 'r9'"):
+        decide([block("a", 1)], "r9")
