@@ -69,6 +69,7 @@ def exec_in(
         return Result(124, out[1].decode(errors="replace"), f"no answer within {timeout + 10:.0f} s")
     finally:
         stream.close()
+        raw.close()
     return Result(_exit_code(api, handle), out[1].decode(errors="replace"), out[2].decode(errors="replace"))
 
 

@@ -80,7 +80,7 @@ def _own_networks() -> Iterator[tuple[str, str]]:
         )
     for link in json.loads(answer.stdout):
         for address in link.get("addr_info", ()):
-            if "local" not in address:
+            if "local" not in address or link["ifname"] == "lo":
                 continue
             if link["ifname"].startswith(CONTAINER_BRIDGES):
                 network = ipaddress.ip_network(f"{address['local']}/{address['prefixlen']}", strict=False)

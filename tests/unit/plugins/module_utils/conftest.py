@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Entry
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import Act, Undo
 

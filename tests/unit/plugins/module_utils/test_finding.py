@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding, Remedy, ranked
 
 

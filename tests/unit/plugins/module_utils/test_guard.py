@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.guard import Limits, restrain
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import (
@@ -13,8 +16,6 @@ from ansible_collections.firebreak.incident.plugins.module_utils.plan import (
     Undo,
     riskier,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 names = st.text(alphabet="abcdefgh", min_size=1, max_size=2)
 

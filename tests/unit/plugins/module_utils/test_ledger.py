@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.firebreak.incident.plugins.module_utils import ledger as ledger_module
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.ledger import NAME, Ledger
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import Act
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from .conftest import make_act, make_entry
 
@@ -104,7 +104,7 @@ def test_a_disk_that_takes_nothing_moves_the_ledger_to_tmpfs(
             raise OSError(code, os.strerror(code))
         return real_write(descriptor, data)
 
-    monkeypatch.setattr(ledger_module.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     assert ledger.append(make_entry(act)) == tmpfs / NAME
     assert ledger.entries() == [before, make_entry(act)]
 
@@ -120,7 +120,7 @@ def test_a_line_that_fits_only_in_part_leaves_no_part_behind(
         partly = data[:10] if str(disk) in _path_of(descriptor) else data
         return real_write(descriptor, partly)
 
-    monkeypatch.setattr(ledger_module.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     assert ledger.append(make_entry(act)) == tmpfs / NAME
     assert (disk / NAME).stat().st_size == size
 
@@ -131,7 +131,7 @@ def test_no_room_anywhere_is_said_with_both_places(
     def write(descriptor: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ledger_module.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     with pytest.raises(Unreachable, match=f"{disk}.*No space left.*{tmpfs}.*nothing was changed"):
         ledger.append(make_entry(act))
 

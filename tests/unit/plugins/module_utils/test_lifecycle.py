@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
     FirebreakError,
     IdentityChanged,
@@ -21,8 +24,6 @@ from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle impor
     run_info,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import Plan
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from .conftest import make_act
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.firebreak.incident.plugins.module_utils.plan import Act, Plan, Undo
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.firebreak.incident.plugins.module_utils.plan import Act, Plan, Undo
 
 from .conftest import make_act
 

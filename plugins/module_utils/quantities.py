@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Durations and sizes as a person types them."""
+
+from __future__ import annotations
+
+import re
+from typing import Mapping
+
+from .errors import BadInput
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_BYTES = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_QUANTITY = re.compile(r"(\d{1,15})\s*([a-z]*)", re.ASCII)
+
+
+def parse_duration(text: str | int) -> int:
+    """`90`, `90s`, `10m`, `24h`, `7d` or `2w` in whole seconds."""
+    return _parse("duration", str(text), _SECONDS, "Write 90s, 10m, 24h or 7d.")
+
+
+def parse_size(text: str | int) -> int:
+    """`4096`, `64k`, `512m`, `512mb`, `2g` or `2GiB` in bytes; a kilobyte is 1024."""
+    typed = str(text)
+    lowered = re.sub(r"(?<=[kmgt])i?b$", "", typed.strip().lower())
+    return _parse("size", lowered, _BYTES, "Write 64k, 512m or 2g.", typed)
+
+
+def _parse(kind: str, text: str, units: Mapping[str, int], cure: str, typed: str | None = None) -> int:
+    found = _QUANTITY.fullmatch(text.strip().lower())
+    if found is None or found.group(2) not in units:
+        raise BadInput(f"{kind} {typed or text!r}", f"it is not a {kind}", cure)
+    return int(found.group(1)) * units[found.group(2)]
