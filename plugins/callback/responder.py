@@ -1,49 +1,8 @@
+# GNU General Public License v3.0 or later, see LICENSE
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a responder sees: calm, complete, safe to look at."""
 
 from __future__ import annotations
-
-import atexit
-import contextlib
-import importlib
-import os
-import sys
-import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from ansible import constants, context
-from ansible.playbook.block import Block
-from ansible.playbook.task_include import TaskInclude
-from ansible.plugins.callback import CallbackBase
-from ansible.utils.vars import load_extra_vars
-
-from ansible_collections.firebreak.incident.plugins.plugin_utils.launcher import current_launcher
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering import model
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.closing import (
-    Chronicle,
-    is_summary,
-)
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.command import Launcher
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.live import LiveLine
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.model import (
-    Begun,
-    Header,
-    Step,
-)
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.outcome import (
-    diff_lines,
-    outcome,
-)
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.plain import Plain
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.text import count, listing
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.view import View
-from ansible_collections.firebreak.incident.plugins.plugin_utils.summary import Run
-
-if TYPE_CHECKING:
-    from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.painter import Painter
 
 DOCUMENTATION = r"""
 name: responder
@@ -81,6 +40,46 @@ options:
 requirements:
   - rich (for colours and the live line)
 """
+
+import atexit
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible import constants, context
+from ansible.playbook.block import Block
+from ansible.playbook.task_include import TaskInclude
+from ansible.plugins.callback import CallbackBase
+from ansible.utils.vars import load_extra_vars
+
+from ansible_collections.firebreak.incident.plugins.plugin_utils.launcher import current_launcher
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering import model
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.closing import (
+    Chronicle,
+    is_summary,
+)
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.command import Launcher
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.live import LiveLine
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.model import (
+    Begun,
+    Header,
+    Step,
+)
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.outcome import (
+    diff_lines,
+    outcome,
+)
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.painter import Painter
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.plain import Plain
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.screen import HAS_RICH
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.text import count, listing
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.view import View
+from ansible_collections.firebreak.incident.plugins.plugin_utils.summary import Run
 
 # Ansible fills in its settings when it is imported.
 C: Any = constants
@@ -344,14 +343,9 @@ class CallbackModule(CallbackBase):
 
 def _painter() -> Painter | None:
     """None where rich is missing, or is older than what this needs."""
-    try:
-        painter = importlib.import_module(f"{Plain.__module__.rpartition('.')[0]}.painter")
-    except ImportError:
+    if not HAS_RICH:
         return None
-    made: Painter = painter.Painter(
-        sys.stdout, color=not C.ANSIBLE_NOCOLOR, force=bool(C.ANSIBLE_FORCE_COLOR)
-    )
-    return made
+    return Painter(sys.stdout, color=not C.ANSIBLE_NOCOLOR, force=bool(C.ANSIBLE_FORCE_COLOR))
 
 
 def _parts(result: Any) -> tuple[str, Any, dict[str, Any]]:

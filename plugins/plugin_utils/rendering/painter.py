@@ -7,12 +7,13 @@ import os
 from collections.abc import Sequence
 from typing import TextIO
 
-from rich.console import Console
-from rich.text import Text
-
 from .command import Launcher
 from .model import Begun, Closing, Header, Step
-from .screen import Screen
+from .screen import HAS_RICH, Screen
+
+if HAS_RICH:
+    from rich.console import Console
+    from rich.text import Text
 
 
 class Painter:

@@ -10,16 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from rich.cells import cell_len
-from rich.console import Console
-from rich.text import Text
+from functools import cache
 
 from . import model
 from .command import Launcher
 from .model import Begun, Closing, Header, Step
 from .report import verdict_word
 from .text import clean, count, duration, listing
+
+try:
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.text import Text
+except ImportError:
+    # Missing, or too old: the callback asks before it comes here.
+    HAS_RICH = False
+else:
+    HAS_RICH = True
 
 WIDEST = 110
 INDENT = 4
@@ -70,7 +77,10 @@ ASCII_MARKS = {
     "skipped": "-",
 }
 
-_wrapper = Console(width=WIDEST, color_system=None)
+
+@cache
+def _wrapper() -> Console:
+    return Console(width=WIDEST, color_system=None)
 
 
 @dataclass(frozen=True)
@@ -247,7 +257,7 @@ class Screen:
     def _block(self, body: Text, indent: int, left: Text | None = None, columns: int = 0) -> list[Text]:
         """`body` wrapped with a hanging indent; `left` stands before its first line."""
         width = max(20, (columns or self.columns) - indent)
-        wrapped = list(body.wrap(_wrapper, width)) or [Text()]
+        wrapped = list(body.wrap(_wrapper(), width)) or [Text()]
         for line in wrapped:
             line.rstrip()
         margin = Text(" " * indent)

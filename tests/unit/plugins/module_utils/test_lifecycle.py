@@ -179,7 +179,7 @@ def test_nothing_is_done_that_cannot_be_recorded(tmp_path: Path) -> None:
 
 def test_the_same_fix_three_times_within_the_hour_is_refused_the_fourth_time(ledger: Ledger) -> None:
     switches = Switches("a")
-    for _ in range(3):
+    for _time in range(3):
         switches.off = ["a"]
         switches.change(ledger)
     switches.off = ["a"]
@@ -189,7 +189,7 @@ def test_the_same_fix_three_times_within_the_hour_is_refused_the_fourth_time(led
 
 def test_the_cooldown_ends_with_the_hour(ledger: Ledger) -> None:
     switches = Switches("a")
-    for _ in range(3):
+    for _time in range(3):
         switches.off = ["a"]
         switches.change(ledger)
     switches.off = ["a"]
