@@ -8,7 +8,7 @@ and people rely on it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,11 +51,14 @@ def findings(root: Path) -> list[Described]:
             source.first_arguments(call.argument("remedy", 5), "Remedy"),
         )
 
-    return _described(root, "decide*.py", "Finding", describe)
+    return _described(root, "decide*.py", {"Finding": describe})
 
 
 def actions(root: Path) -> list[Described]:
-    """From every `Act("...", ...)`; acts whose name is passed on are named where they come from."""
+    """From every `Act("...", ...)`, and every `Removal("...", ...)`, which becomes a reversible act.
+
+    Acts whose name is passed on are named where they come from.
+    """
 
     def describe(source: Source, call: Call) -> Facts | None:
         action = call.argument("action", 0)
@@ -64,24 +67,31 @@ def actions(root: Path) -> list[Described]:
         risks = source.constants(call.argument("risk", 3), RISKS)
         return action.value, risks, [], source.first_arguments(call.argument("undo", 5), "Undo")
 
-    return _described(root, "*.py", "Act", describe)
+    def describe_removal(source: Source, call: Call) -> Facts | None:
+        action = call.argument("action", 0)
+        if not (isinstance(action, ast.Constant) and isinstance(action.value, str)):
+            return None
+        return action.value, ["reversible"], [], source.first_arguments(call.argument("undo", 2), "Undo")
+
+    return _described(root, "*.py", {"Act": describe, "Removal": describe_removal})
 
 
 Facts = tuple[str, list[str], list[str], list[str]]
 Describe = Callable[["Source", "Call"], Facts | None]
 
 
-def _described(root: Path, pattern: str, name: str, describe: Describe) -> list[Described]:
+def _described(root: Path, pattern: str, calls: Mapping[str, Describe]) -> list[Described]:
     found: dict[str, Described] = {}
     base = root / "plugins/module_utils"
     for path in sorted(base.rglob(pattern)):
         source = Source(path.relative_to(root), ast.parse(path.read_text(encoding="utf-8")))
-        for call in source.calls(name):
-            described = describe(source, call)
-            if described is not None:
-                identifier, words, texts, follows = described
-                entry = found.setdefault(identifier, Described(identifier, str(source.path)))
-                entry.add(words, texts, follows)
+        for name, describe in calls.items():
+            for call in source.calls(name):
+                described = describe(source, call)
+                if described is not None:
+                    identifier, words, texts, follows = described
+                    entry = found.setdefault(identifier, Described(identifier, str(source.path)))
+                    entry.add(words, texts, follows)
     return [found[identifier] for identifier in sorted(found)]
 
 

@@ -208,8 +208,9 @@ def _refusal(block: Block) -> Act:
         action="firewall.unblock",
         target=f"{block.asked} ({block.layer}: {block.where})",
         identity={"address": block.asked, "layer": block.layer, "where": block.where, "rule": block.rule},
-        risk=DISRUPTIVE,
+        risk=REVERSIBLE,
         reason="",
+        undo=Undo("firewall.block", {"address": block.asked}),
     )
     return act.refused(f"the rule {block.rule!r} in {block.where} is not removed: {because}")
 

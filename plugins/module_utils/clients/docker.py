@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Docker Engine, asked over its socket: neither the docker command nor a library has to be there.
+
+Only a Unix socket is spoken to. An engine on another host has its own triage.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+from urllib.parse import quote
+
+from ..errors import Unreachable
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+ANSWER_BUDGET = 16 * 1024 * 1024
+
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+ONE_OFF = "com.docker.compose.oneoff"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container as `docker inspect` knows it. Times are as the engine writes them (UTC).
+
+    `state` is created, running, paused, restarting, removing, exited or dead; `health` is empty where no
+    check is defined, else starting, healthy or unhealthy; `restarts` counts the automatic ones.
+    """
+
+    id: str
+    name: str
+    image: str
+    project: str | None
+    service: str | None
+    state: str
+    health: str = ""
+    failing_streak: int = 0
+    oom_killed: bool = False
+    restarts: int = 0
+    restart_policy: str = ""
+    exit_code: int = 0
+    error: str = ""
+    started: str = ""
+    finished: str = ""
+
+
+def socket_path(environment: Mapping[str, str] | None = None) -> Path | None:
+    """Where an engine should answer on this host; None where there is none."""
+    given = (os.environ if environment is None else environment).get("DOCKER_HOST", "")
+    path = Path(given[len("unix://") :] if given.startswith("unix://") else DEFAULT_SOCKET)
+    try:
+        return path if stat.S_ISSOCK(path.stat().st_mode) else None
+    except PermissionError:
+        return path
+    except OSError:
+        return None
+
+
+def containers(path: Path, remaining: Callable[[], float]) -> tuple[Container, ...]:
+    """Every container, running or not, but for those of `compose run`.
+
+    `remaining` says how many seconds are left. Raises `Unreachable`.
+    """
+    engine = _Engine(path, remaining)
+    try:
+        listed = engine.get("/containers/json?all=true")
+        if not isinstance(listed, list):
+            raise Unreachable(f"docker {path}", "its answer is no list", "See docker version.")
+        lasting = [item["Id"] for item in listed if (item.get("Labels") or {}).get(ONE_OFF) != "True"]
+        inspected = (engine.get(f"/containers/{quote(number)}/json") for number in lasting)
+        return tuple(_container(item) for item in inspected if item is not None)
+    finally:
+        engine.close()
+
+
+class _Engine:
+    """One kept connection; every request gets the time that is left."""
+
+    def __init__(self, path: Path, remaining: Callable[[], float]) -> None:
+        self._path, self._remaining = path, remaining
+        self._connection = _Connection(path, remaining())
+
+    def get(self, target: str) -> Any:
+        """The decoded answer; None for an object that is gone."""
+        try:
+            if self._connection.sock is not None:
+                self._connection.sock.settimeout(self._remaining())
+            self._connection.request("GET", target)
+            answer = self._connection.getresponse()
+            body = answer.read(ANSWER_BUDGET)
+        except socket.timeout:
+            raise self._unreachable("it did not answer in time", "See journalctl -u docker.") from None
+        except PermissionError:
+            raise self._unreachable("permission denied", "Run as root (become: true).") from None
+        except (OSError, http.client.HTTPException) as error:
+            problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise self._unreachable(problem, "See systemctl status docker.") from error
+        if answer.status == http.client.NOT_FOUND:
+            return None
+        if answer.status != http.client.OK:
+            raise self._unreachable(f"it answered {answer.status} to {target}", "See journalctl -u docker.")
+        try:
+            return json.loads(body.decode("utf-8", "replace"))
+        except ValueError:
+            raise self._unreachable("its answer is not JSON", "See docker version.") from None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _unreachable(self, problem: str, cure: str) -> Unreachable:
+        return Unreachable(f"docker {self._path}", problem, cure)
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("docker", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _container(found: Mapping[str, Any]) -> Container:
+    state: Mapping[str, Any] = found.get("State") or {}
+    health: Mapping[str, Any] = state.get("Health") or {}
+    config: Mapping[str, Any] = found.get("Config") or {}
+    labels: Mapping[str, str] = config.get("Labels") or {}
+    policy: Mapping[str, Any] = (found.get("HostConfig") or {}).get("RestartPolicy") or {}
+    checked = health.get("Status", "")
+    return Container(
+        id=str(found.get("Id", ""))[:12],
+        name=str(found.get("Name", "")).lstrip("/"),
+        image=str(config.get("Image", "")),
+        project=labels.get(PROJECT),
+        service=labels.get(SERVICE),
+        state=str(state.get("Status", "")),
+        health="" if checked == "none" else checked,
+        failing_streak=int(health.get("FailingStreak") or 0),
+        oom_killed=bool(state.get("OOMKilled")),
+        restarts=int(found.get("RestartCount") or 0),
+        restart_policy=str(policy.get("Name", "")),
+        exit_code=int(state.get("ExitCode") or 0),
+        error=str(state.get("Error", "")),
+        started=str(state.get("StartedAt", "")),
+        finished=str(state.get("FinishedAt", "")),
+    )
+
+
+def of_service(found: Sequence[Container], project: str | None, service: str) -> list[Container]:
+    """The containers of one compose service; without a project, whatever project it belongs to."""
+    return [item for item in found if item.service == service and project in (None, item.project)]

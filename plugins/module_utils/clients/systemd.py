@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""systemd, asked through systemctl and loginctl in the form meant for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, Mapping, Sequence
+
+from ..errors import Unreachable
+from .command import Completed, require, run
+
+BOOTED = Path("/run/systemd/system")
+PROPERTIES = (
+    "Id,Names,LoadState,ActiveState,SubState,Result,Type,NRestarts,ExecMainCode,ExecMainStatus,"
+    "UnitFileState,ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic,Wants,ConsistsOf,"
+    "ConditionResult,TriggeredBy"
+)
+SESSION_PROPERTIES = ("Name", "RemoteHost", "TTY", "Timestamp", "Service", "State", "Class")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit. The `…_since` are in seconds of the monotonic clock, 0 for never.
+
+    `result` says why it is not running any more (success, exit-code, signal, oom-kill, start-limit-hit,
+    …); `restarts` counts the automatic ones since somebody started it.
+    """
+
+    name: str
+    load: str
+    active: str
+    sub: str
+    result: str = "success"
+    kind: str = ""
+    restarts: int = 0
+    exit_code: int = 0
+    exit_status: int = 0
+    enabled: str = ""
+    active_since: float = 0.0
+    inactive_since: float = 0.0
+    condition: bool = True
+    triggered_by: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
+    consists_of: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Session:
+    """One login: `since` as systemd writes it, `remote` is empty for a local one."""
+
+    user: str
+    remote: str
+    terminal: str
+    since: str
+    service: str
+    state: str
+
+
+def booted() -> bool:
+    """Whether systemd runs this host; in most containers it does not."""
+    return BOOTED.is_dir()
+
+
+def units(named: Sequence[str], timeout: float) -> tuple[Unit, ...]:
+    """All loaded services, failed units of every kind, and those that are `named`, loaded or not."""
+    systemctl = require("systemctl", "systemd")
+    listed = _answer(
+        run([systemctl, "list-units", "--state=failed", "--all", "--plain", "--no-legend", "--full"], timeout)
+    )
+    failed = [line.split()[0] for line in listed.splitlines() if line.strip()]
+    wanted = sorted({*named, *(name for name in failed if not name.endswith(".service"))})
+    # A pattern matches only what is loaded, and without --all only what is active; a name that is given
+    # is always answered for.
+    show = [systemctl, "show", "--all", f"--property={PROPERTIES}", "--", *wanted, "*.service"]
+    shown = _answer(run(show, timeout))
+    found = {unit.name: unit for unit in map(_unit, _blocks(shown))}
+    return tuple(found.values())
+
+
+def sessions(timeout: float) -> tuple[Session, ...]:
+    """Who is logged in, as logind sees it."""
+    loginctl = require("loginctl", "systemd")
+    listed = _answer(run([loginctl, "list-sessions", "--no-legend"], timeout))
+    numbers = [line.split()[0] for line in listed.splitlines() if line.strip()]
+    if not numbers:
+        return ()
+    # Unlike systemctl, loginctl takes one property at a time.
+    wanted = [f"--property={name}" for name in SESSION_PROPERTIES]
+    # A session that ends meanwhile makes loginctl fail, after it has shown the others.
+    shown = run([loginctl, "show-session", *wanted, "--", *numbers], timeout)
+    # Beside people's sessions there are those of their service managers and of the login screen.
+    people = (block for block in _blocks(shown.stdout) if block.get("Class", "user").startswith("user"))
+    return tuple(_session(block) for block in people if block.get("Name"))
+
+
+def _answer(completed: Completed) -> str:
+    if not completed.ok:
+        raise Unreachable("systemd", completed.complaint, "See that it answers: systemctl is-system-running.")
+    return completed.stdout
+
+
+def _blocks(text: str) -> Iterator[Mapping[str, str]]:
+    for block in text.split("\n\n"):
+        pairs = (line.partition("=") for line in block.splitlines())
+        found = {name: value for name, equals, value in pairs if equals}
+        if found:
+            yield found
+
+
+def _unit(block: Mapping[str, str]) -> Unit:
+    return Unit(
+        name=block.get("Id", ""),
+        names=tuple(block.get("Names", "").split()),
+        load=block.get("LoadState", ""),
+        active=block.get("ActiveState", ""),
+        sub=block.get("SubState", ""),
+        result=block.get("Result", "success"),
+        kind=block.get("Type", ""),
+        restarts=_number(block.get("NRestarts")),
+        exit_code=_number(block.get("ExecMainCode")),
+        exit_status=_number(block.get("ExecMainStatus")),
+        enabled=block.get("UnitFileState", ""),
+        active_since=_number(block.get("ActiveEnterTimestampMonotonic")) / 1e6,
+        inactive_since=_number(block.get("InactiveEnterTimestampMonotonic")) / 1e6,
+        condition=block.get("ConditionResult", "yes") == "yes",
+        triggered_by=tuple(block.get("TriggeredBy", "").split()),
+        wants=tuple(block.get("Wants", "").split()),
+        consists_of=tuple(block.get("ConsistsOf", "").split()),
+    )
+
+
+def _session(block: Mapping[str, str]) -> Session:
+    return Session(
+        user=block["Name"],
+        remote=block.get("RemoteHost", ""),
+        terminal=block.get("TTY", ""),
+        since=block.get("Timestamp", ""),
+        service=block.get("Service", ""),
+        state=block.get("State", ""),
+    )
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 0

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filesystems whose room matters here and which can be asked without the risk of waiting for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Iterable, Sequence
+
+from ..clients.procfs import Mount, Procfs, Space
+from .parts import Parts
+
+# Asking one of these, or a path below one, may never come back when its server or daemon is gone.
+REMOTE_KINDS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "lustre", "beegfs", "afs", "9p", "ocfs2", "gfs2"}
+)
+# Images: full and read-only by design.
+IMAGE_KINDS = frozenset({"squashfs", "erofs", "iso9660", "udf", "cramfs"})
+# Local, but not on a block device of their own.
+POOL_KINDS = frozenset({"zfs", "bcachefs", "btrfs"})
+# The places in memory that stop services when they are full.
+MEMORY_POINTS = frozenset({"/run", "/tmp", "/dev/shm", "/var/tmp"})
+# What filesystems say of themselves after they have given up writing because of errors.
+GAVE_UP = frozenset({"emergency_ro", "shutdown"})
+
+
+@dataclass(frozen=True)
+class Filesystem:
+    """`remounted`: it is read-only although it was mounted to be written to."""
+
+    point: str
+    kind: str
+    source: str
+    space: Space
+    read_only: bool
+    remounted: bool
+
+
+def filesystems_of(procfs: Procfs, parts: Parts, statvfs: Callable[[str], Space]) -> tuple[Filesystem, ...]:
+    writable = procfs.meant_to_be_writable()
+    found = []
+    for mount in local_mounts(procfs.mounts(), procfs.block_kinds()):
+        size = parts.see(f"filesystem {mount.point}", statvfs, mount.point)
+        if size is not None and size.total:
+            found.append(_filesystem(mount, size, writable))
+    return tuple(_without_the_disk_below(found))
+
+
+def local_mounts(mounts: Sequence[Mount], block_kinds: frozenset[str]) -> list[Mount]:
+    """Each local filesystem once, at its shortest mount point."""
+    remote = [mount.point.rstrip("/") + "/" for mount in mounts if _is_remote(mount)]
+    # What is mounted last over a point hides what was there before.
+    topmost = {mount.point: mount for mount in mounts}
+    chosen: dict[str, Mount] = {}
+    for mount in sorted(topmost.values(), key=lambda mount: len(mount.point)):
+        if _is_local(mount, block_kinds) and not any(mount.point.startswith(point) for point in remote):
+            chosen.setdefault(mount.device, mount)
+    return sorted(chosen.values(), key=lambda mount: mount.point)
+
+
+def _is_remote(mount: Mount) -> bool:
+    return mount.kind in REMOTE_KINDS or mount.kind.startswith("fuse")
+
+
+def _is_local(mount: Mount, block_kinds: frozenset[str]) -> bool:
+    if _is_remote(mount) or mount.kind in IMAGE_KINDS:
+        return False
+    if mount.kind == "tmpfs":
+        return mount.point in MEMORY_POINTS
+    # Inside a container the root is an overlay; on the container's host the overlays are its many roots.
+    if mount.kind == "overlay":
+        return mount.point == "/"
+    return mount.kind in block_kinds or mount.kind in POOL_KINDS
+
+
+def _filesystem(mount: Mount, size: Space, writable: frozenset[str]) -> Filesystem:
+    read_only = "ro" in mount.super_options or "ro" in mount.options
+    # An administrator's remount sets both; a filesystem that met an error sets only its own.
+    stopped_itself = "ro" in mount.super_options and "ro" not in mount.options
+    return Filesystem(
+        point=mount.point,
+        kind=mount.kind,
+        source=mount.source,
+        space=size,
+        read_only=read_only,
+        remounted=stopped_itself
+        or bool(GAVE_UP & mount.super_options)
+        or (read_only and mount.point in writable),
+    )
+
+
+def _without_the_disk_below(found: Sequence[Filesystem]) -> Iterable[Filesystem]:
+    """An overlay reports the disk it lies on; files and volumes mounted from that disk would repeat it."""
+    overlays = {(item.space.total, item.space.inodes) for item in found if item.kind == "overlay"}
+    for item in found:
+        if item.kind == "overlay" or (item.space.total, item.space.inodes) not in overlays:
+            yield item

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What sshd and nginx write about a login, and when they wrote it.
+
+User names are chosen by the attacker and stand in the middle of the line. So every pattern is fixed at
+both ends of the line and takes the address from the end that sshd writes: the name
+`x from 6.6.6.6 port 1 ssh2` accuses nobody but its owner.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Iterator
+
+# A stamp without a year, or one without spaces: RFC 3339, or the journal's seconds since the epoch.
+_STAMP = rb"([A-Z].{14}|[^ ]{17,35})"
+_TAG = rb"\n" + _STAMP + rb" [^ ]+ sshd[^ ]*\]: "
+_ENDED = rb"(?:Connection (?:closed|reset) by|Disconnected from|Disconnecting) "
+_INVALID = b"invalid user "
+_GUESS = rb"(?:password|keyboard-interactive[^ ]*)"
+
+# One match for each line that says something about a login. This runs over gigabytes, so only the plain
+# forms are taken apart here; whatever else begins like a login is handed on whole, for `parse_rare`.
+# Groups: stamp; user and address of a failed guess; user and address of a connection that ended before a
+# login; the rest of any other line.
+SSH_LINES = re.compile(
+    _TAG + rb"(?:"
+    rb"Failed " + _GUESS + rb" for ((?:invalid user )?[^ ]*) from ([^ ]+) port [^ ]+ ssh2(?=\n)|"
+    + _ENDED + rb"(?:authenticating user |(?=invalid user ))"
+    rb"((?:invalid user )?[^ ]*) ([^ ]+) port [^ ]+ \[preauth\](?=\n)|"
+    rb"((?:Failed [pk]|Accepted |message repeated |error: maximum |" + _ENDED
+    + rb"(?:authenticating|invalid) user )[^\n]*))"
+)  # fmt: skip
+SSH_ANY = re.compile(rb"\n" + _STAMP + rb" [^ ]+ sshd[^ ]*\]: ")
+
+_REPEATED = re.compile(rb"message repeated ([0-9]{1,6}) times: \[ (.*)\]")
+_FAILED = re.compile(rb"Failed " + _GUESS + rb" for (.*) from ([^ ]+) port [0-9]+ ssh2")
+_CUT = re.compile(
+    rb"error: maximum authentication attempts exceeded for (.*) from ([^ ]+) port [0-9]+ ssh2 \[preauth\]"
+)
+# Of the reasons that may follow, one quotes a name that the client chose; only the fixed one is taken.
+_CLOSED = re.compile(
+    _ENDED + rb"(?:authenticating user (?!invalid user )|(?=invalid user ))(.*) ([^ ]+) port [0-9]+"
+    rb"(?:: Too many authentication failures)? \[preauth\]"
+)
+# An account that lets somebody in exists, so its name is none of the attacker's: read from the left.
+_ACCEPTED = re.compile(rb"Accepted ([^ ]+) for (.+?) from ([^ ]+) port [0-9]+(?: ssh2)?(?:: .*)?")
+
+GUESSED, ENDED, CUT, ACCEPTED = "guessed", "ended", "cut", "accepted"
+
+
+@dataclass(frozen=True)
+class Rare:
+    """A login line that is not of the plain form.
+
+    `kind`: a password was `guessed` in vain, the connection `ended` before a login, it was `cut` for too
+    many attempts, or the login was `accepted`. `count` is how often the line stands for it.
+    """
+
+    kind: str
+    user: bytes
+    address: bytes
+    method: bytes = b""
+    count: int = 1
+
+
+def parse_rare(text: bytes) -> Rare | None:
+    """What a line says, from its verb on; None when it says nothing certain about a login."""
+    repeated = _REPEATED.fullmatch(text)
+    count, text = (int(repeated.group(1)), repeated.group(2)) if repeated else (1, text)
+    for kind, pattern in ((GUESSED, _FAILED), (ENDED, _CLOSED), (CUT, _CUT)):
+        match = pattern.fullmatch(text)
+        if match:
+            return Rare(kind, match.group(1), match.group(2), count=count)
+    match = _ACCEPTED.fullmatch(text)
+    return Rare(ACCEPTED, match.group(2), match.group(3), match.group(1)) if match else None
+
+
+def account_of(user: bytes) -> tuple[str, bool]:
+    """The account that `bob` or `invalid user bob` names, and whether it exists."""
+    exists = not user.startswith(_INVALID)
+    return (user if exists else user[len(_INVALID) :]).decode("utf-8", "replace"), exists
+
+
+_DAY = 86400.0
+_MONTHS = {
+    name: number
+    for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
+}
+_SYSLOG = re.compile(rb"([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
+_RFC3339 = re.compile(
+    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?"
+    rb"(Z|[+-][0-9]{2}:?[0-9]{2})"
+)
+_EPOCH = re.compile(rb"[0-9]{9,11}\.[0-9]{6}")
+_LINE_STAMP = re.compile(_STAMP + rb" ")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Reads the stamps of one log. `latest`: no line of it is much younger, in seconds since the epoch.
+
+    Stamps of RFC 3164 name neither year nor zone. They are in this host's zone, as syslog writes them, and
+    the year is the last in which they are not more than a day behind `latest`.
+    """
+
+    latest: float
+
+    def seconds(self, stamp: bytes) -> float | None:
+        """Seconds since the epoch, or None when it is no stamp."""
+        stamp = stamp.rpartition(b"\n")[2]
+        match = _RFC3339.fullmatch(stamp)
+        if match:
+            return _rfc3339(match)
+        match = _SYSLOG.fullmatch(stamp)
+        if match:
+            return self._yearless(match)
+        return float(stamp) if _EPOCH.fullmatch(stamp) else None
+
+    def line(self, line: bytes) -> float | None:
+        """The time of a line of syslog or of the journal."""
+        match = _LINE_STAMP.match(line)
+        return self.seconds(match.group(1)) if match else None
+
+    def _yearless(self, match: re.Match[bytes]) -> float | None:
+        month = _MONTHS.get(match.group(1), 0)
+        rest = [int(text) for text in match.groups()[1:]]
+        newest = datetime.fromtimestamp(self.latest + _DAY)
+        # Eight years back there was a 29 February, whatever the century.
+        for year in range(newest.year, newest.year - 9, -1):
+            moment = _local(year, month, *rest)
+            if moment is not None and moment <= self.latest + _DAY:
+                return moment
+        return None
+
+
+def _local(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float | None:
+    try:
+        return datetime(year, month, day, hour, minute, min(second, 59)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _rfc3339(match: re.Match[bytes]) -> float | None:
+    *numbers, fraction, zone = match.groups()
+    year, month, day, hour, minute, second = (int(number) for number in numbers)
+    try:
+        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=timezone.utc).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    offset = 0
+    if zone != b"Z":
+        offset = (int(zone[1:3]) * 3600 + int(zone[-2:]) * 60) * (-1 if zone[:1] == b"-" else 1)
+    return moment - offset + float(fraction or b"0")
+
+
+@dataclass(frozen=True)
+class NginxFailure:
+    """A refused basic authentication. `address` is None when the line names more than one client."""
+
+    time: float
+    user: bytes
+    address: bytes | None
+
+
+_NGINX_LINES = re.compile(rb"\n([^\n]*(?:password mismatch|was not found in)[^\n]*)")
+_NGINX_TIME = re.compile(rb"([0-9]{4})/([0-9]{2})/([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ")
+_NGINX = re.compile(
+    rb"[0-9/]{10} [0-9:]{8} \[error\] [0-9]+#[0-9]+: \*[0-9]+ "
+    rb'user "(.*?)"(?:: password mismatch| was not found in "[^"]*"), client: ([^ ,]+), server: .*'
+)
+_DOCKER_TIME = re.compile(rb'"time":"([^"]+)"\}?\s*$')
+
+
+def nginx_time(line: bytes) -> float | None:
+    """The time of a line of nginx's error log, bare or wrapped by Docker's json-file driver."""
+    match = _NGINX_TIME.match(line)
+    if match:
+        return _local(*(int(number) for number in match.groups()))
+    match = _DOCKER_TIME.search(line) if line.startswith(b'{"log"') else None
+    stamp = _RFC3339.fullmatch(match.group(1)) if match else None
+    return _rfc3339(stamp) if stamp else None
+
+
+def nginx_failures(block: bytes) -> Iterator[NginxFailure]:
+    """The refused basic authentications in a block.
+
+    User name and request are both the client's, one on each side of the address. A line that names more
+    than one client has therefore been tampered with, and accuses nobody.
+    """
+    for line in _NGINX_LINES.findall(block):
+        text = _unwrapped(line)
+        moment = nginx_time(line)
+        match = _NGINX.fullmatch(text) if text and moment is not None else None
+        if match and moment is not None:
+            certain = text.count(b", client: ") == 1
+            yield NginxFailure(moment, match.group(1), match.group(2) if certain else None)
+
+
+def _unwrapped(line: bytes) -> bytes:
+    if not line.startswith(b"{"):
+        return line
+    try:
+        record: object = json.loads(line.decode("utf-8", "replace"))
+    except ValueError:
+        return b""
+    text = record.get("log") if isinstance(record, dict) else None
+    return text.rstrip("\n").encode("utf-8", "replace") if isinstance(text, str) else b""

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sections of a triage. A new one is a function here that returns a `Section`, and its line in TABLE.
+
+Each imports its domain itself: what was not asked for is not loaded, the rest while others look already.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Callable, Mapping
+
+from .sections import Builder, Section
+
+Params = Mapping[str, Any]
+
+
+def host(_params: Params) -> Section:
+    from ..host.decide import judge
+    from ..host.observe import observe
+
+    return Section(lambda _deadline: observe(), judge)
+
+
+def services(params: Params) -> Section:
+    from ..workload.decide import judge_services
+    from ..workload.observe import observe_workload
+    from ..workload.services import parse_services
+
+    return Section(
+        lambda deadline: observe_workload(parse_services(params["services"]), deadline),
+        judge_services,
+    )
+
+
+def http(params: Params) -> Section:
+    from ..workload.decide import judge_http
+    from ..workload.observe import observe_http
+    from ..workload.services import parse_probes
+
+    return Section(
+        lambda deadline: observe_http(parse_probes(params["services"], params["endpoints"]), deadline),
+        judge_http,
+    )
+
+
+def logins(params: Params) -> Section:
+    from .logins import collect, judge
+
+    return Section(lambda deadline: collect(params, deadline), judge)
+
+
+TABLE: Mapping[str, Callable[[Params], Section]] = {
+    "host": host,
+    "services": services,
+    "http": http,
+    "logins": logins,
+}
+
+SPEC: dict[str, Any] = {
+    "sections": {"type": "list", "elements": "str", "choices": list(TABLE), "default": list(TABLE)},
+    "timeout": {"type": "int", "default": 10},
+    "services": {"type": "dict", "default": {}},
+    "endpoints": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "url": {"type": "str", "required": True},
+            "connect_to": {"type": "str"},
+            "certificate": {"type": "str"},
+            "verify": {"type": "bool", "default": True},
+        },
+    },
+    "login_window": {"type": "str", "default": "1h"},
+}
+
+
+def chosen(params: Params) -> Mapping[str, Builder]:
+    """The sections that were asked for, each once, in the order of the table."""
+    return {name: partial(build, params) for name, build in TABLE.items() if name in params["sections"]}

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the inventory says runs on a host: `firebreak_services` and `firebreak_endpoints`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
+
+from ..clients.http import Target, parse_target
+from ..errors import BadInput
+
+SYSTEMD, COMPOSE = "systemd", "compose"
+# The keys of a service with the types of their values. Others are mistakes: a misspelt `essential`
+# would go unnoticed until the night it matters.
+KEYS: Mapping[str, type] = {
+    "runtime": str,
+    "unit": str,
+    "project": str,
+    "service": str,
+    "health": str,
+    "essential": bool,
+    "logs": list,
+}
+UNIT_SUFFIXES = (".service", ".socket", ".target", ".timer", ".mount", ".path", ".slice", ".scope")
+
+
+@dataclass(frozen=True)
+class Service:
+    """`unit` for systemd; `service`, and perhaps `project`, for compose. `health` is a URL."""
+
+    name: str
+    runtime: str
+    unit: str | None = None
+    project: str | None = None
+    service: str | None = None
+    health: str | None = None
+    essential: bool = True
+
+    @property
+    def target(self) -> str:
+        """How its runtime calls it."""
+        if self.runtime == SYSTEMD:
+            return str(self.unit)
+        return f"{self.project}/{self.service}" if self.project else str(self.service)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One URL to ask. `service` is the configured service whose health it tells, None for an endpoint."""
+
+    target: Target
+    verify: bool = True
+    service: str | None = None
+    essential: bool = True
+
+
+def parse_services(given: Mapping[str, Any] | None) -> tuple[Service, ...]:
+    """Raises `BadInput` that names the service and the key."""
+    return tuple(_service(str(name), values) for name, values in (given or {}).items())
+
+
+def parse_probes(
+    services: Mapping[str, Any] | None, endpoints: Sequence[Mapping[str, Any]] | None
+) -> tuple[Probe, ...]:
+    """The health of every service that has a URL for it, then every endpoint."""
+    health = [
+        Probe(parse_target(service.health), service=service.name, essential=service.essential)
+        for service in parse_services(services)
+        if service.health
+    ]
+    return (*health, *(_endpoint(values) for values in endpoints or ()))
+
+
+def _service(name: str, values: Any) -> Service:
+    subject = f"service {name}"
+    _check(subject, values)
+    runtime = values.get("runtime")
+    unit = service = None
+    if runtime == SYSTEMD:
+        unit = _unit(subject, _needed(subject, values, "unit"))
+    elif runtime == COMPOSE:
+        service = _needed(subject, values, "service")
+    else:
+        raise BadInput(subject, f"its runtime is {runtime!r}", f"Write {SYSTEMD} or {COMPOSE}.")
+    return Service(
+        name=name,
+        runtime=runtime,
+        unit=unit,
+        project=values.get("project"),
+        service=service,
+        health=values.get("health"),
+        essential=values.get("essential") is not False,
+    )
+
+
+def _unit(subject: str, name: str) -> str:
+    # It is given to systemctl, where it must be neither an option nor a pattern.
+    if name.startswith("-") or any(character in name for character in "*?[ \n"):
+        raise BadInput(subject, f"unit {name!r} is no name of a unit", "Write for example nginx.service.")
+    return name if name.endswith(UNIT_SUFFIXES) else f"{name}.service"
+
+
+def _endpoint(values: Mapping[str, Any]) -> Probe:
+    target = parse_target(values["url"], values.get("connect_to"))
+    return Probe(target, verify=values.get("verify") is not False)
+
+
+def _check(subject: str, values: Any) -> None:
+    if not isinstance(values, Mapping):
+        raise BadInput(subject, "it is no dictionary", f"Its keys are {', '.join(KEYS)}.")
+    for key, value in values.items():
+        if key not in KEYS:
+            raise BadInput(subject, f"{key!r} means nothing", f"Its keys are {', '.join(KEYS)}.")
+        if value is not None and not isinstance(value, KEYS[key]):
+            raise BadInput(
+                subject, f"{key} is of type {type(value).__name__}", f"Write a {KEYS[key].__name__}."
+            )
+
+
+def _needed(subject: str, values: Mapping[str, Any], key: str) -> str:
+    value = values.get(key)
+    if not value:
+        raise BadInput(subject, f"it has no {key}", f"Give its {key}.")
+    return str(value)

@@ -1,0 +1,148 @@
+#!/usr/bin/python
+# GNU General Public License v3.0 or later, see LICENSE
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks a host everything that matters in an incident, at once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: triage_info
+short_description: Ask a host what is wrong, in one look
+version_added: 0.1.0
+author: Firebreak maintainers (@firebreak)
+description:
+  - Looks at the host, its services, their health URLs and its logins, all at once, and returns what is wrong,
+    the worst first. Changes nothing.
+  - Nothing has to be configured, installed or running. A section that hangs or breaks is itself a finding,
+    C(triage.section.unseen), and costs no other section.
+extends_documentation_fragment:
+  - firebreak.incident.context
+options:
+  sections:
+    description:
+      - What to look at.
+      - V(host) is CPU, memory, pressure, disks and processes. V(services) is systemd units and containers.
+        V(http) is the health of O(services) and O(endpoints). V(logins) is who tried to log in and who did.
+    type: list
+    elements: str
+    choices: [host, services, http, logins]
+    default: [host, services, http, logins]
+  timeout:
+    description: Seconds that each section may take. One that takes longer is reported as not seen.
+    type: int
+    default: 10
+  services:
+    description:
+      - The services of this host by name, as in C(firebreak_services). Without any, failed units, dead
+        containers and what was stopped since boot are reported.
+      - Keys of each are C(runtime) (V(systemd) or V(compose)), C(unit) for systemd, C(project) and C(service)
+        for compose, C(health) (a URL), C(essential) (default V(true); the trouble of a service that is not is
+        only a notice) and C(logs).
+    type: dict
+    default: {}
+  endpoints:
+    description: URLs to ask as a user would, as in C(firebreak_endpoints).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      url:
+        description: The URL, without a password. Redirects are followed on the same host.
+        type: str
+        required: true
+      connect_to:
+        description: Where to connect instead of the host in O(endpoints[].url), as C(host:port).
+        type: str
+      certificate:
+        description: Name of the certificate that is served there. This module has no use for it.
+        type: str
+      verify:
+        description: Whether the certificate must be trusted by the system and fit the host name.
+        type: bool
+        default: true
+  login_window:
+    description: How far back login attempts are looked for, in seconds or as V(90m), V(1h), V(2d).
+    type: str
+    default: 1h
+"""
+
+EXAMPLES = r"""
+- name: What is wrong with this host?
+  firebreak.incident.triage_info:
+
+- name: Are the services up, and do they answer?
+  firebreak.incident.triage_info:
+    sections: [services, http]
+    services:
+      app: {runtime: systemd, unit: zekka.service, health: "http://127.0.0.1:3000/health"}
+      cadvisor: {runtime: compose, project: matrixon, service: cadvisor, essential: false}
+    endpoints:
+      - {url: "https://api.zekka.example/", connect_to: "127.0.0.1:443"}
+"""
+
+RETURN = r"""
+host:
+  description:
+    - Load, shares of CPU time in percent over C(interval) seconds, pressure in percent of the last 10 s,
+      memory and filesystems in bytes, C(swap_in) in bytes a second, C(oom) kills, and the processes that use
+      the most CPU (percent of one CPU) and memory (C(rss) in bytes).
+    - A value that this host does not tell is null; C(unseen) names what it should have told.
+  returned: when the section is asked for; null when it was not seen
+  type: dict
+services:
+  description:
+    - Every configured service and every compose service of the host with its C(state), one of C(running),
+      C(starting), C(degraded), C(unhealthy), C(restarting), C(down) and C(unseen), and its C(containers).
+  returned: when the section is asked for; null when it was not seen
+  type: list
+  elements: dict
+http:
+  description: Every URL that was asked with its C(status) or C(error) and the C(seconds) it took.
+  returned: when the section is asked for; null when it was not seen
+  type: list
+  elements: dict
+logins:
+  description:
+    - What M(firebreak.incident.login_attempts_info) returns for O(login_window), and C(sessions), who is
+      logged in now (null when this host does not tell).
+    - At most 32 MiB of the logs are read, the newest of them.
+  returned: when the section is asked for; null when it was not seen
+  type: dict
+sections:
+  description:
+    - For each section the C(seconds) it took, its C(status), C(seen) or C(unseen), and for the latter the
+      C(reason).
+  returned: success
+  type: dict
+  sample: {host: {seconds: 0.42, status: seen, reason: null}}
+seconds:
+  description: How long the whole look took on the host.
+  returned: success
+  type: float
+findings:
+  description: What is wrong, the worst first.
+  returned: success
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
+from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import context_spec, run_info
+from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import judge, look
+from ansible_collections.firebreak.incident.plugins.module_utils.triage.table import SPEC, chosen
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={**SPEC, **context_spec()}, supports_check_mode=True)
+    try:
+        sections = chosen(module.params)
+        result = run_info(lambda: look(sections, module.params["timeout"]), judge)
+    except FirebreakError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

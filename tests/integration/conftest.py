@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab, and playbooks run on it through ansible-runner, as another tool would run them."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+import pytest
+
+from firebreak_lab import Attacker, Lab
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FINISHED = {"runner_on_ok": False, "runner_on_failed": True, "runner_on_unreachable": True}
+
+# What shows on a host whether anything was changed: rule sets, files, ledger, bans.
+STATE = """
+nft list ruleset 2>/dev/null | sed 's/packets [0-9]* bytes [0-9]*//; s/expires [0-9smhd]*//'
+for tool in iptables-save ip6tables-save; do
+  $tool 2>/dev/null | grep -v '^#' | sed 's/\\[[0-9]*:[0-9]*\\]//'
+done
+fail2ban-client banned 2>/dev/null
+find /etc/nftables.conf /etc/ufw /etc/fail2ban /etc/hosts.deny /etc/nginx /etc/ssh /var/lib/firebreak \
+  /run/firebreak -type f -exec sha256sum {} + 2>/dev/null | sort
+"""
+
+
+@dataclass(frozen=True)
+class Play:
+    """What one run of a playbook left: exit code, what a person saw, and each task's result on each host."""
+
+    code: int
+    output: str
+    results: Mapping[tuple[str, str], Mapping[str, Any]]
+    stats: Mapping[str, Mapping[str, int]]
+
+    def result(self, host: str, action: str) -> Mapping[str, Any]:
+        """The result of the collection's module `action` on `host`."""
+        return self.results[host, action]
+
+    def changed(self) -> int:
+        """Over all hosts, as the recap counts."""
+        return sum(self.stats.get("changed", {}).values())
+
+    def messages(self) -> list[str]:
+        """Of the tasks that failed."""
+        return [str(result["msg"]) for result in self.results.values() if result["failed"]]
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    lab = Lab(quiet=True)
+    lab.up()
+    return lab
+
+
+@pytest.fixture(scope="session")
+def attacker(lab: Lab) -> Attacker:
+    return Attacker(lab)
+
+
+@pytest.fixture
+def pristine(lab: Lab) -> Iterator[Lab]:
+    """The lab as it was after its first boot."""
+    lab.reset()
+    yield lab
+
+
+@pytest.fixture(scope="session")
+def make_play() -> Callable[[Path], Callable[..., Play]]:
+    return _player
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., Play]:
+    return _player(tmp_path)
+
+
+def _player(directory: Path) -> Callable[..., Play]:
+    def run(playbook: str, *words: str, limit: str | None = "prod", **inputs: Any) -> Play:
+        runner = ansible_runner.run(
+            # A directory of its own: the runner keeps what it was given for the next run.
+            private_data_dir=tempfile.mkdtemp(dir=directory),
+            playbook=str(CHECKOUT / "playbooks" / f"{playbook}.yml"),
+            inventory=str(CHECKOUT / "inventories" / "lab"),
+            limit=limit,
+            extravars=inputs,
+            cmdline=shlex.join(words) if words else None,
+            envvars={"ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")},
+            quiet=True,
+            timeout=240,
+        )
+        with runner.stdout as stream:
+            output = stream.read()
+        results = {}
+        for event in runner.events:
+            if event["event"] in FINISHED:
+                data = event["event_data"]
+                action = data["resolved_action"].rpartition(".")[2]
+                results[data["host"], action] = {**data["res"], "failed": FINISHED[event["event"]]}
+        assert "[WARNING]" not in output, output
+        assert "[DEPRECATION" not in output, output
+        return Play(runner.rc, output, results, runner.stats or {})
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def host_state(lab: Lab) -> Callable[[str], str]:
+    def look(host: str) -> str:
+        return lab.run(host, ["bash", "-c", STATE]).stdout
+
+    return look

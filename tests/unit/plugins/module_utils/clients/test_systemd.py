@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.firebreak.incident.plugins.module_utils.clients import systemd
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.command import Completed
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
+
+SHOWN = (Path(__file__).parents[3] / "fixtures" / "triage" / "systemctl_show.txt").read_text()
+SESSION = """\
+Id=12
+Name=responder
+Timestamp=Sat 2026-11-21 23:50:03 UTC
+TTY=pts/0
+RemoteHost=198.51.100.7
+Service=sshd
+Class=user
+State=active
+
+Id=13
+Name=responder
+Timestamp=Sat 2026-11-21 23:50:03 UTC
+Service=systemd-user
+Class=manager
+State=active
+"""
+Answer = Callable[[Sequence[str]], Completed]
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Sequence[str]]]:
+    """Stands for the programs: by verb what each prints, and the exit code."""
+
+    def install(**by_verb: tuple[int, str]) -> list[Sequence[str]]:
+        asked: list[Sequence[str]] = []
+
+        def run(argv: Sequence[str], timeout: float) -> Completed:
+            asked.append(argv)
+            code, text = by_verb[argv[1].replace("-", "_")]
+            return Completed(argv, code, text if code == 0 else "", "" if code == 0 else text)
+
+        monkeypatch.setattr(systemd, "run", run)
+        monkeypatch.setattr(systemd, "require", lambda program, package: f"/usr/bin/{program}")
+        return asked
+
+    return install
+
+
+def test_units_are_read_from_what_systemctl_shows(answers: Any) -> None:
+    answers(list_units=(0, ""), show=(0, SHOWN))
+    found = {unit.name: unit for unit in systemd.units(["nope.service"], 1.0)}
+    assert len(found) == 12, "a unit that is shown twice is one unit"
+    redis, postgres, dummy = (
+        found["redis-server.service"],
+        found["postgresql@15-main.service"],
+        found["postgresql.service"],
+    )
+    assert redis.names == ("redis-server.service", "redis.service")
+    assert (redis.load, redis.active, redis.sub, redis.enabled) == ("loaded", "inactive", "dead", "enabled")
+    assert redis.inactive_since == pytest.approx(2677.096188)
+    assert (postgres.active, postgres.kind) == ("inactive", "forking")
+    assert (dummy.active, dummy.sub, dummy.kind) == ("active", "exited", "oneshot")
+    assert dummy.wants == dummy.consists_of == ("postgresql@15-main.service",)
+    assert found["rsyslog.service"].triggered_by == ("syslog.socket",)
+    assert found["nope.service"].load == "not-found"
+    assert not found["rescue.service"].condition
+
+
+def test_failed_units_of_other_kinds_are_asked_for_by_name(answers: Any) -> None:
+    failed = (
+        "data.mount    loaded failed failed /data\n"
+        "certbot.service loaded failed failed Certbot\n"
+        "● odd.timer loaded failed failed Odd\n"
+    )
+    asked = answers(list_units=(0, failed.replace("● ", "")), show=(0, SHOWN))
+    systemd.units(["zekka.service"], 1.0)
+    assert asked[1][-4:] == ["data.mount", "odd.timer", "zekka.service", "*.service"]
+    assert "--all" in asked[1]
+
+
+def test_old_systemd_leaves_properties_out(answers: Any) -> None:
+    answers(
+        list_units=(0, ""), show=(0, "Id=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\n")
+    )
+    unit = systemd.units([], 1.0)[0]
+    assert (unit.name, unit.result, unit.restarts, unit.condition) == ("a.service", "success", 0, True)
+
+
+def test_a_bus_that_does_not_answer_is_unreachable(answers: Any) -> None:
+    answers(list_units=(1, "Failed to connect to bus: No such file or directory"))
+    with pytest.raises(Unreachable, match="Failed to connect to bus"):
+        systemd.units([], 1.0)
+
+
+def test_sessions_tell_who_from_where(answers: Any) -> None:
+    asked = answers(
+        list_sessions=(0, "12 1000 responder - pts/0\n13 1000 responder -\n"), show_session=(0, SESSION)
+    )
+    (session,) = systemd.sessions(1.0)
+    assert (session.user, session.remote, session.service) == ("responder", "198.51.100.7", "sshd")
+    assert list(asked[1][-2:]) == ["12", "13"]
+    assert "--property=Name" in asked[1], "loginctl does not take a list"
+
+
+def test_nobody_logged_in_needs_no_second_question(answers: Any) -> None:
+    asked = answers(list_sessions=(0, "\n"))
+    assert systemd.sessions(1.0) == ()
+    assert len(asked) == 1

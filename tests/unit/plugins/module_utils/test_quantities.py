@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Union
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import parse_duration, parse_size
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), (90, 90), ("90s", 90), ("10m", 600), (" 24H ", 86400), ("7 d", 604800), ("2w", 1209600)],
+)
+def test_durations_are_read_in_the_units_that_people_type(text: Union[str, int], expected: int) -> None:
+    assert parse_duration(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("4096", 4096),
+        ("64k", 65536),
+        ("512mb", 512 << 20),
+        ("512MiB", 512 << 20),
+        ("4g", 4 << 30),
+        ("1T", 1 << 40),
+        ("10b", 10),
+    ],
+)
+def test_sizes_count_in_powers_of_1024(text: str, expected: int) -> None:
+    assert parse_size(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "m", "ten", "-5", "1.5h", "10y", "10 m m", "1e3", "٣m"])
+def test_what_is_no_duration_is_refused_with_the_cure(text: str) -> None:
+    with pytest.raises(BadInput, match="10m"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["", "mb", "ib", "4x", "-1k", "4gbb", "bb"])
+def test_what_is_no_size_is_refused_as_it_was_typed(text: str) -> None:
+    with pytest.raises(BadInput, match="512m") as caught:
+        parse_size(text)
+    assert repr(text) in str(caught.value)
+
+
+@given(st.text())
+def test_nothing_that_is_typed_raises_anything_but_bad_input(text: str) -> None:
+    for parse in (parse_duration, parse_size):
+        try:
+            assert parse(text) >= 0
+        except BadInput:
+            pass
