@@ -77,7 +77,7 @@ def test_this_machine_can_be_looked_at_with_nothing_configured() -> None:
 def test_a_section_that_hangs_costs_only_itself(pristine: Lab, play: Callable[..., Any]) -> None:
     pristine.run("matrixon1", ["bash", "-c", "kill -STOP $(pidof dockerd)"]).check("stopping dockerd")
     try:
-        done = play("triage", limit="matrixon1", timeout=3)
+        done = play("triage", limit="matrixon1", section_timeout=3)
     finally:
         pristine.run("matrixon1", ["bash", "-c", "kill -CONT $(pidof dockerd)"]).check("continuing dockerd")
     assert done.code == 0, done.output

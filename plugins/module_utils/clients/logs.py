@@ -172,7 +172,7 @@ def seek_line(file: LogFile, is_after: IsAfter) -> int:
                 low = middle
             else:
                 high = middle
-        return _first_line_after(stream, low, file.size, is_after)
+        return _behind_the_last_before(stream, low, high, is_after)
 
 
 def _probe(stream: IO[bytes], offset: int, size: int, is_after: IsAfter) -> bool | None:
@@ -189,16 +189,16 @@ def _probe(stream: IO[bytes], offset: int, size: int, is_after: IsAfter) -> bool
     return None
 
 
-def _first_line_after(stream: IO[bytes], offset: int, size: int, is_after: IsAfter) -> int:
-    stream.seek(offset)
-    if offset:
+def _behind_the_last_before(stream: IO[bytes], low: int, high: int, is_after: IsAfter) -> int:
+    """Behind the last line between the offsets that is before; so at `low` or its next line when none is."""
+    stream.seek(low)
+    if low:
         stream.readline(_LONGEST_LINE)
-    while True:
-        begins = stream.tell()
-        if begins >= size:
-            return size
-        if is_after(stream.readline(_LONGEST_LINE)):
-            return begins
+    found = stream.tell()
+    while stream.tell() < high:
+        if is_after(stream.readline(_LONGEST_LINE)) is False:
+            found = stream.tell()
+    return min(found, high)
 
 
 def journal_begins() -> bytes:

@@ -112,7 +112,7 @@ def _account_findings(accounts: Sequence[Guessed], snapshot: Snapshot) -> Iterat
 
 
 def _attackers(judged: Sequence[Judged], snapshot: Snapshot) -> Iterator[Finding]:
-    found = [one for one in judged if one.is_attacker and one.protected is None]
+    found = [one for one in judged if one.judgement == ATTACKER and one.protected is None]
     for one in found[:MAX_FINDINGS]:
         yield Finding(
             id="logins.source.brute_force",

@@ -205,6 +205,7 @@ class SshCounter:
             return (stamp, rare.user, rare.address, b"", b"", b"")
         if rare.kind == CUT:
             self._cut.add((rare.address,), (stamp,))
+            self._remember((rare.address,), (rare.user,))
             return (stamp, b"", b"", b"", b"", b"")
         return (stamp, b"", b"", rare.user, rare.address, b"")
 

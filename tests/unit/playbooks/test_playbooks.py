@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.vars.reserved import get_reserved_names
 
 from ansible_collections.firebreak.incident.plugins.plugin_utils.run import TYPES, Scenario
 
@@ -52,6 +53,9 @@ class TestEveryPlaybook:
             assert option["type"]
             assert option.get("x_type", "id") in TYPES
             assert option.get("required") or "default" in option or name == "incident", name
+
+    def test_takes_no_name_that_ansible_keeps_for_itself(self, path: Path) -> None:
+        assert not set(Scenario.of(path).options) & set(get_reserved_names())
 
     def test_has_limits_when_it_changes_something(self, path: Path) -> None:
         scenario = Scenario.of(path)

@@ -76,7 +76,9 @@ def test_a_relative_pattern_is_refused() -> None:
         find_logs(["auth.log"])
 
 
-def test_a_damaged_gzip_gives_what_is_whole_and_then_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_gzip_gives_what_is_whole_and_then_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(logs, "BLOCK", 4096)
     content = b"".join(b"line %d %s\n" % (number, os.urandom(20).hex().encode()) for number in range(5000))
     path = tmp_path / "auth.log.1.gz"
@@ -128,7 +130,9 @@ def test_nul_bytes_of_a_crash_do_not_hide_the_line_behind_them(tmp_path: Path) -
     assert lines_of(file) == [b"one", b"two"]
 
 
-def test_a_line_without_an_end_is_not_gathered_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_without_an_end_is_not_gathered_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(logs, "BLOCK", 1000)
     monkeypatch.setattr(logs, "_LONGEST_LINE", 5000)
     file = plain(tmp_path / "auth.log", b"one\n" + b"x" * 100_000 + b"\ntwo\n")
@@ -165,7 +169,9 @@ def test_lines_that_tell_no_time_do_not_hide_the_time_behind_them(tmp_path: Path
     def is_after(line: bytes) -> bool | None:
         return None if line.startswith(b"g") else line.startswith(b"2")
 
-    assert written[seek_line(file, is_after) :] == b"2 b\n" * 5000
+    rest = written[seek_line(file, is_after) :]
+    assert rest.count(b"2 b\n") == 5000
+    assert b"1 a" not in rest
 
 
 def test_a_line_start_is_never_inside_a_line(tmp_path: Path) -> None:
@@ -215,7 +221,10 @@ def test_an_empty_journal_is_not_an_answer(journalctl: Any) -> None:
 
 
 def test_a_journal_that_hides_the_system_is_not_an_answer(journalctl: Any) -> None:
-    journalctl('echo "1795304127.962414 h app[1]: x"; echo "Hint: You are currently not seeing messages from other users" >&2')
+    journalctl(
+        'echo "1795304127.962414 h app[1]: x"\n'
+        'echo "Hint: You are currently not seeing messages from other users" >&2'
+    )
     with pytest.raises(Unreachable, match="become"):
         logs.journal_begins()
 

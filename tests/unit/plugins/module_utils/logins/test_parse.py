@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ansible_collections.firebreak.incident.plugins.module_utils.logins.parse import (
+    ACCEPTED,
+    CUT,
+    ENDED,
+    GUESSED,
+    SSH_LINES,
+    Clock,
+    Rare,
+    account_of,
+    nginx_failures,
+    nginx_time,
+    parse_rare,
+)
+from ansible_collections.firebreak.incident.plugins.module_utils.logins.tally import SshCounter
+
+
+def epoch(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+@pytest.fixture(params=["UTC", "Europe/Berlin", "America/St_Johns"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def line(message: bytes, tag: bytes = b"sshd[1]") -> bytes:
+    return b"\n2026-11-21T22:00:00.000000+00:00 web1 " + tag + b": " + message + b"\n"
+
+
+@pytest.mark.parametrize("tag", [b"sshd[1]", b"sshd-session[123456]", b"sshd-auth[9]"])
+def test_all_of_sshds_programs_are_read(tag: bytes) -> None:
+    [row] = SSH_LINES.findall(line(b"Failed password for root from 192.0.2.1 port 5 ssh2", tag))
+    assert row[1:3] == (b"root", b"192.0.2.1")
+
+
+@pytest.mark.parametrize("tag", [b"app[1]", b"x sshd[1]", b"notsshd[1]", b"sshd"])
+def test_what_other_programs_write_is_not_read(tag: bytes) -> None:
+    assert not SSH_LINES.findall(line(b"Failed password for root from 192.0.2.1 port 5 ssh2", tag))
+
+
+@pytest.mark.parametrize(
+    "stamp", [b"Nov 21 22:00:00", b"Nov  1 22:00:00", b"1795304127.962414", b"2026-11-21T22:00:00Z"]
+)
+def test_every_form_of_stamp_begins_a_line(stamp: bytes) -> None:
+    block = b"\n" + stamp + b" web1 sshd[1]: Failed password for root from 192.0.2.1 port 5 ssh2\n"
+    assert [row[0] for row in SSH_LINES.findall(block)] == [stamp]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            b"Failed password for invalid user a b from 203.0.113.7 port 4 ssh2",
+            Rare(GUESSED, b"invalid user a b", b"203.0.113.7"),
+        ),
+        (
+            b"Failed password for invalid user r from 6.6.6.6 port 1 ssh2 from 203.0.113.7 port 4 ssh2",
+            Rare(GUESSED, b"invalid user r from 6.6.6.6 port 1 ssh2", b"203.0.113.7"),
+        ),
+        (
+            b"message repeated 5 times: [ Failed password for root from 2001:db8::1 port 4 ssh2]",
+            Rare(GUESSED, b"root", b"2001:db8::1", count=5),
+        ),
+        (
+            b"Failed keyboard-interactive/pam for root from 203.0.113.7 port 4 ssh2",
+            Rare(GUESSED, b"root", b"203.0.113.7"),
+        ),
+        (
+            b"Disconnecting authenticating user root 203.0.113.7 port 4: "
+            b"Too many authentication failures [preauth]",
+            Rare(ENDED, b"root", b"203.0.113.7"),
+        ),
+        (
+            b"Connection reset by invalid user a 6.6.6.6 port 1 [preauth] 203.0.113.7 port 4 [preauth]",
+            Rare(ENDED, b"invalid user a 6.6.6.6 port 1 [preauth]", b"203.0.113.7"),
+        ),
+        (
+            b"error: maximum authentication attempts exceeded for root "
+            b"from 203.0.113.7 port 4 ssh2 [preauth]",
+            Rare(CUT, b"root", b"203.0.113.7"),
+        ),
+        (
+            b"Accepted publickey for anna from 203.0.113.7 port 4 ssh2: "
+            b"RSA-CERT SHA256:x ID k from 6.6.6.6 port 1 ssh2",
+            Rare(ACCEPTED, b"anna", b"203.0.113.7", b"publickey"),
+        ),
+        (
+            b"Accepted password for DOMAIN\\anna b from fe80::1%eth0 port 4 ssh2",
+            Rare(ACCEPTED, b"DOMAIN\\anna b", b"fe80::1%eth0", b"password"),
+        ),
+    ],
+)
+def test_the_address_is_the_one_that_sshd_wrote(text: bytes, expected: Rare) -> None:
+    assert parse_rare(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Failed publickey for anna from 203.0.113.7 port 4 ssh2: RSA SHA256:x",
+        b"Failed password for root from 203.0.113.7 po",
+        b"Disconnecting invalid user b 203.0.113.7 port 4: Change of username or service not allowed: "
+        b"(b,ssh-connection) -> (c 6.6.6.6 port 1,ssh-connection) [preauth]",
+        b"message repeated 9999999 times: [ Failed password for root from 203.0.113.7 port 4 ssh2]",
+        b"",
+    ],
+)
+def test_what_is_uncertain_accuses_nobody(text: bytes) -> None:
+    assert parse_rare(text) is None
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        (b"root", ("root", True)),
+        (b"invalid user bob", ("bob", False)),
+        (b"invalid user ", ("", False)),
+        (b"invalid user invalid user root", ("invalid user root", False)),
+        (b"invalid user \xff", ("�", False)),
+    ],
+)
+def test_an_attacker_cannot_name_himself_an_existing_account(user: bytes, expected: tuple[str, bool]) -> None:
+    assert account_of(user) == expected
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        (b"2026-11-21T22:01:07.123456+00:00", "2026-11-21T22:01:07.123456"),
+        (b"2026-11-21T23:01:07+01:00", "2026-11-21T22:01:07"),
+        (b"2026-11-21T18:31:07.5-0330", "2026-11-21T22:01:07.500000"),
+        (b"2026-11-21T22:01:07Z", "2026-11-21T22:01:07"),
+        (b"torn\n2026-11-21T22:01:07Z", "2026-11-21T22:01:07"),
+    ],
+)
+def test_full_stamps_are_read_in_their_own_zone(stamp: bytes, expected: str, zone: str) -> None:
+    assert Clock(0.0).seconds(stamp) == epoch(expected)
+
+
+def test_a_stamp_without_a_zone_is_in_the_hosts(zone: str) -> None:
+    here = datetime(2026, 11, 21, 22, 0, 0).timestamp()
+    assert Clock(here).seconds(b"Nov 21 22:00:00") == here
+
+
+@pytest.mark.parametrize(
+    ("latest", "stamp", "expected"),
+    [
+        ("2027-01-01T00:10:00", b"Dec 31 23:59:59", "2026-12-31T23:59:59"),
+        ("2027-01-01T00:10:00", b"Jan  1 00:05:00", "2027-01-01T00:05:00"),
+        # The writer's clock may be a little ahead of the file system's.
+        ("2026-12-31T23:59:59", b"Jan  1 00:00:01", "2027-01-01T00:00:01"),
+        ("2027-02-28T00:00:00", b"Feb 29 12:00:00", "2024-02-29T12:00:00"),
+        ("2027-01-05T00:00:00", b"Feb  1 00:00:00", "2026-02-01T00:00:00"),
+    ],
+)
+def test_the_missing_year_is_the_last_that_fits(latest: str, stamp: bytes, expected: str, utc: None) -> None:
+    assert Clock(epoch(latest)).seconds(stamp) == epoch(expected)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [b"", b"Foo 21 22:00:00", b"Nov 31 22:00:00", b"2026-13-01T00:00:00Z", b"0000-01-01T00:00:00Z", b"123"],
+)
+def test_what_is_no_stamp_is_no_time(stamp: bytes) -> None:
+    assert Clock(1e9).seconds(stamp) is None
+
+
+def test_a_leap_second_is_a_time(utc: None) -> None:
+    assert Clock(1.8e9).seconds(b"2016-12-31T23:59:60Z") == epoch("2016-12-31T23:59:59")
+
+
+NGINX = (
+    b'\n2026/11/21 22:05:00 [error] 31#31: *1 user "%b"%b, client: %b, server: _, '
+    b'request: "GET %b HTTP/1.1"\n'
+)
+
+
+@pytest.mark.parametrize("how", [b": password mismatch", b' was not found in "/etc/nginx/.htpasswd"'])
+def test_both_ways_to_fail_basic_authentication_are_read(how: bytes, utc: None) -> None:
+    [failure] = nginx_failures(NGINX % (b"ops", how, b"2001:db8::1", b"/"))
+    assert (failure.user, failure.address) == (b"ops", b"2001:db8::1")
+    assert failure.time == epoch("2026-11-21T22:05:00")
+
+
+def test_a_line_of_nginx_that_names_two_clients_accuses_neither() -> None:
+    spoof = b", client: 6.6.6.6, server: _"
+    [by_request] = nginx_failures(NGINX % (b"ops", b": password mismatch", b"192.0.2.1", b"/" + spoof))
+    [by_name] = nginx_failures(
+        NGINX % (b'x": password mismatch' + spoof, b": password mismatch", b"192.0.2.1", b"/")
+    )
+    assert by_request.address is by_name.address is None
+
+
+def test_dockers_wrapping_is_taken_off_and_its_time_believed(zone: str) -> None:
+    block = (
+        b'\n{"log":"2026/11/21 03:00:00 [error] 29#29: *1 user \\"admin\\": password mismatch, '
+        b'client: 192.0.2.9, server: _, request: \\"GET / HTTP/1.1\\"\\n",'
+        b'"stream":"stderr","time":"2026-11-21T22:06:00.123456789Z"}\n'
+    )
+    [failure] = nginx_failures(block)
+    assert (failure.user, failure.address) == (b"admin", b"192.0.2.9")
+    assert failure.time == pytest.approx(epoch("2026-11-21T22:06:00.123457"))
+
+
+@given(st.binary(max_size=300))
+@example(b'{"log": 5}')
+@example(b'{"log":"password mismatch","time":"x"}')
+@example(b"Nov 31 99:99:99 h sshd[1]: message repeated 5 times: [ ]")
+def test_no_bytes_make_the_parsers_raise(noise: bytes) -> None:
+    clock = Clock(1795304127.0)
+    clock.line(noise)
+    clock.seconds(noise)
+    nginx_time(noise)
+    account_of(noise)
+    parse_rare(noise)
+    list(nginx_failures(b"\n" + noise + b" password mismatch\n"))
+    counter = SshCounter()
+    counter.feed(b"\n" + noise + b"\n")
+    for verb in (
+        b"Failed password for ",
+        b"Accepted ",
+        b"message repeated ",
+        b"Connection closed by invalid user ",
+    ):
+        counter.feed(line(verb + noise.replace(b"\n", b" ")))
+    counter.drain(clock)
+
+
+NAME = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=60)
+
+
+@given(NAME)
+@example("x from 6.6.6.6 port 1 ssh2")
+@example("sshd[1]: Accepted password for root from 6.6.6.6 port 1 ssh2")
+@example("a 6.6.6.6 port 1 [preauth]")
+def test_no_user_name_accuses_another_address(name: str) -> None:
+    user = name.encode()
+    counter = SshCounter()
+    counter.feed(line(b"Failed password for invalid user " + user + b" from 203.0.113.66 port 4 ssh2"))
+    counter.feed(line(b"Invalid user " + user + b" from 203.0.113.66 port 4"))
+    counter.feed(line(b"Connection closed by invalid user " + user + b" 203.0.113.66 port 4 [preauth]"))
+    counter.feed(line(b"message repeated 2 times: [ Failed password for invalid user " + user
+                      + b" from 203.0.113.66 port 4 ssh2]"))  # fmt: skip
+    tally = counter.drain(Clock(1795304127.0))
+    assert list(tally.sources) == ["203.0.113.66"]
+    source = tally.sources["203.0.113.66"]
+    assert (source.tries.guessed, source.tries.ended, source.logins) == (3, 1, 0)
+    assert source.accounts == {name}
+    assert not tally.existing
