@@ -30,3 +30,16 @@ def _parse(kind: str, text: str, units: Mapping[str, int], cure: str, typed: str
     if found is None or found.group(2) not in units:
         raise BadInput(f"{kind} {typed or text!r}", f"it is not a {kind}", cure)
     return int(found.group(1)) * units[found.group(2)]
+
+
+def speak_duration(seconds: float) -> str:
+    """`45 s`, `10 min`, `24 h`, `7 d`: the largest unit of which there are two, or one exactly."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size or (seconds == size and unit != "d"):
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def speak_count(number: int, noun: str) -> str:
+    """`1 connection`, `2 connections`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

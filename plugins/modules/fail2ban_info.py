@@ -76,6 +76,12 @@ jails:
           That is null when the ban has no end, or when this version of fail2ban does not say.
       type: list
       elements: dict
+usable_jails:
+  description: Names of the jails whose bans have an end, so that M(firebreak.incident.fail2ban) bans in them.
+  returned: success
+  type: list
+  elements: str
+  sample: [sshd]
 findings:
   description: A server that does not answer, and jails whose bans have no end.
   returned: success

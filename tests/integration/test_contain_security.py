@@ -151,7 +151,9 @@ def test_every_block_has_an_end(contained: Run, lab: Lab) -> None:
 def test_undo_takes_the_blocks_back_and_a_second_undo_does_nothing(
     contained: Run, lab: Lab, attacker: Attacker, module_play: Any
 ) -> None:
-    run = next(r["run"]["id"] for (_host, action), r in contained.applied.results.items() if action == "begin")
+    run = next(
+        r["run"]["id"] for (_host, action), r in contained.applied.results.items() if action == "begin"
+    )
     checked = module_play("undo", "--check", id=run)
     assert checked.code == 0, checked.output
     assert not attacker.probe("zekka1", 443, 66)

@@ -9,6 +9,7 @@ from ..clients.fail2ban import Ban, Jail
 from ..finding import NOTICE, WARNING, Finding
 from ..lifecycle import Decision, iso
 from ..plan import REVERSIBLE, Act, Plan, Undo
+from ..quantities import speak_duration
 from .observe import Banned, Server
 
 # As many addresses of one jail are listed; its count is always whole.
@@ -21,6 +22,7 @@ def inform(server: Server) -> tuple[Mapping[str, Any], list[Finding]]:
         "running": server.running,
         "version": server.version or None,
         "jails": [_jail(jail) for jail in server.jails],
+        "usable_jails": [jail.name for jail in server.jails if jail.bantime >= 0],
     }
     findings = [_endless(jail) for jail in server.jails if jail.bantime < 0]
     if server.installed and not server.running:
@@ -57,7 +59,7 @@ def _ban(address: str, snapshot: Banned) -> Act:
         target=address,
         identity=identity,
         risk=REVERSIBLE,
-        reason=f"asked to be banned in jail {snapshot.jail}, for {snapshot.bantime} s",
+        reason=f"asked to be banned in jail {snapshot.jail}, for {speak_duration(snapshot.bantime)}",
         undo=Undo("fail2ban.unban", identity),
     )
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any, Iterable, Mapping, Sequence
 
@@ -12,6 +11,7 @@ from ..clients.sockets import Connection
 from ..finding import NOTICE, WARNING, Finding, Remedy
 from ..lifecycle import Decision
 from ..plan import DISRUPTIVE, REFUSED, REVERSIBLE, Act, Plan, Undo
+from ..quantities import speak_count, speak_duration
 from .explain import SHORTEST_SECONDS, explain, own, unseen
 from .from_services import EDIT_HOSTS_DENY, EDIT_NGINX, refitted
 from .model import EVERYONE, EXACT, Block, Removal, Unseen
@@ -104,16 +104,16 @@ def _need(snapshot: Snapshot, address: str, seconds: int) -> Act | None:
         return None
     identity: dict[str, Any] = {"address": address, "seconds": seconds}
     undo: dict[str, Any] = {"address": address}
-    reason = f"asked to be blocked for {seconds} s"
+    reason = f"asked to be blocked for {speak_duration(seconds)}"
     if table.blocked and not table.armed:
         reason += "; the table's rules were changed by somebody, and are made anew"
     replaced = list(table.inside(address))
     if holding is not None and holding.address == address:
-        reason += f", of which {max(0, math.floor(holding.seconds))} s are left"
+        reason += f", of which {speak_duration(holding.seconds)} are left"
         undo["restore"] = [_again(holding.address, holding.seconds)]
     elif holding is not None and table.armed:
         return _act(address, identity, undo, reason).refused(
-            f"it lies in {holding.address}, which is blocked for {holding.seconds:.0f} s more: "
+            f"it lies in {holding.address}, which is blocked for {speak_duration(holding.seconds)} more: "
             f"ask for that network, or wait until its block ends"
         )
     if replaced:
@@ -150,7 +150,7 @@ def _disconnect(address: str, connections: Sequence[Connection]) -> Act:
         target=address,
         identity={"address": address},
         risk=DISRUPTIVE,
-        reason=f"{len(connections)} connections with it are open, most of them on {shown}",
+        reason=f"{speak_count(len(connections), 'open connection')} with it, most of them on {shown}",
     )
 
 

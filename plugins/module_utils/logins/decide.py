@@ -8,6 +8,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from ..finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
 from ..lifecycle import iso
+from ..quantities import speak_duration
 from .judge import ATTACKER, Guessed, Judged, Policy, guessed_accounts, judge
 from .observe import Snapshot
 from .scan import Scanned
@@ -298,11 +299,7 @@ def _names(accounts: Sequence[str]) -> str:
 
 
 def _window(snapshot: Snapshot) -> str:
-    seconds = snapshot.window_seconds
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds % length == 0:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
+    return speak_duration(snapshot.window_seconds)
 
 
 def _time(seconds: float | None) -> str | None:

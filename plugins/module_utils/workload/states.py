@@ -11,6 +11,7 @@ from typing import Mapping, Sequence
 
 from ..clients.docker import Container
 from ..clients.systemd import Unit
+from ..quantities import speak_duration
 
 RUNNING, STARTING, RESTARTING = "running", "starting", "restarting"
 UNHEALTHY, DEGRADED, DOWN, UNSEEN = "unhealthy", "degraded", "down", "unseen"
@@ -53,7 +54,7 @@ def of_unit(unit: Unit, now: float) -> State:
     if unit.active == "failed":
         return State(DOWN, f"has failed{_since(unit.inactive_since, now)}: {why(unit)}")
     if unit.active in ("inactive", "deactivating"):
-        return State(DOWN, f"is stopped{_since(unit.inactive_since, now)}")
+        return State(DOWN, f"was stopped{_since(unit.inactive_since, now)}")
     if unit.restarts >= LOOP_RESTARTS and now - unit.active_since < LOOP_SECONDS:
         return State(
             RESTARTING,
@@ -103,7 +104,7 @@ def of_container(container: Container, now: datetime) -> State:
     if container.state != "running":
         killed = ", killed for lack of memory" if container.oom_killed else ""
         ago = _ago(seconds_since(container.finished, now))
-        return State(DOWN, f"has {container.state} with status {container.exit_code}{killed}{ago}")
+        return State(DOWN, f"{container.state}{ago} with status {container.exit_code}{killed}")
     started = seconds_since(container.started, now)
     if container.restarts >= LOOP_RESTARTS and started is not None and started < LOOP_SECONDS:
         return State(
@@ -148,10 +149,7 @@ def _since(moment: float, now: float) -> str:
 def _ago(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * size:
-            return f" {seconds / size:.0f} {unit} ago"
-    return f" {max(0.0, seconds):.0f} s ago"
+    return f" {speak_duration(seconds)} ago"
 
 
 def _times(count: int) -> str:

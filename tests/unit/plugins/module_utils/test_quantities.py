@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
-from ansible_collections.firebreak.incident.plugins.module_utils.quantities import parse_duration, parse_size
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import (
+    parse_duration,
+    parse_size,
+    speak_count,
+    speak_duration,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +58,17 @@ def test_nothing_that_is_typed_raises_anything_but_bad_input(text: str) -> None:
     for parse in (parse_duration, parse_size):
         with contextlib.suppress(BadInput):
             assert parse(text) >= 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "spoken"),
+    [(0, "0 s"), (-3, "0 s"), (45.4, "45 s"), (60, "1 min"), (90, "90 s"), (600, "10 min"), (3600, "1 h"),
+     (86400, "24 h"), (604800, "7 d")],
+)  # fmt: skip
+def test_a_duration_is_spoken_in_the_unit_a_person_would_take(seconds: float, spoken: str) -> None:
+    assert speak_duration(seconds) == spoken
+
+
+@pytest.mark.parametrize(("number", "spoken"), [(0, "0 acts"), (1, "1 act"), (2, "2 acts")])
+def test_one_of_a_thing_has_no_plural(number: int, spoken: str) -> None:
+    assert speak_count(number, "act") == spoken

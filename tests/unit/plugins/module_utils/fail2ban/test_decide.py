@@ -67,3 +67,8 @@ def test_a_jail_whose_bans_have_no_end_is_a_notice() -> None:
 def test_the_list_of_the_banned_is_bounded_and_the_count_is_whole() -> None:
     data, _findings = inform(Server(True, True, "1.0.2", (jail(bans=800),)))
     assert (data["jails"][0]["banned"], len(data["jails"][0]["addresses"])) == (800, 500)
+
+
+def test_only_jails_whose_bans_end_are_usable() -> None:
+    data, _findings = inform(Server(True, True, "1.0.2", (jail("sshd"), jail("recidive", bantime=-1))))
+    assert data["usable_jails"] == ["sshd"]

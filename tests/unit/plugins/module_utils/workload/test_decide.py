@@ -68,7 +68,7 @@ RESTARTING = [("workload.service.restarting", "critical")]
     ("given", "expected", "said"),
     [
         ({}, [], ""),
-        (STOPPED, DOWN, "redis-server.service is stopped 12 min ago"),
+        (STOPPED, DOWN, "redis-server.service was stopped 12 min ago"),
         (FAILED, DOWN, "has failed: its process ended with status 3"),
         ({**FAILED, "exit_code": 2, "exit_status": 9}, DOWN, "it was ended by SIGKILL"),
         ({**FAILED, "exit_code": 2, "exit_status": 99}, DOWN, "it was ended by signal 99"),
@@ -76,7 +76,7 @@ RESTARTING = [("workload.service.restarting", "critical")]
         ({**FAILED, "result": "start-limit-hit"}, DOWN, "systemd gave up"),
         ({"load": "masked", "active": "inactive"}, DOWN, "is masked"),
         ({"load": "not-found", "active": "inactive"}, DOWN, "is not known to systemd"),
-        ({"active": "deactivating", "sub": "stop"}, DOWN, "is stopped"),
+        ({"active": "deactivating", "sub": "stop"}, DOWN, "was stopped"),
         (
             {"active": "activating", "sub": "auto-restart", "restarts": 4, "exit_code": 1, "exit_status": 1},
             RESTARTING,
