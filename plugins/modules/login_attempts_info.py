@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0 or later, see LICENSE
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds who guesses passwords, and who has got in that way."""
 

@@ -246,14 +246,14 @@ def _printed(argv: list[str], budget: int, deadline: float) -> Iterator[bytes]:
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PATH": SEARCH, "LC_ALL": "C"},
     )
-    assert process.stdout
+    output = cast(IO[bytes], process.stdout)
     try:
         with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
+            selector.register(output, selectors.EVENT_READ)
             while True:
                 if not selector.select(max(0.0, deadline - time.monotonic())):
                     raise TooMuch
-                data = os.read(process.stdout.fileno(), BLOCK)
+                data = os.read(output.fileno(), BLOCK)
                 if not data:
                     break
                 budget -= len(data)
@@ -265,7 +265,7 @@ def _printed(argv: list[str], budget: int, deadline: float) -> Iterator[bytes]:
     except subprocess.TimeoutExpired:
         raise TooMuch from None
     finally:
-        process.stdout.close()
+        output.close()
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         process.wait()

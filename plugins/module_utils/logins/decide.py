@@ -47,10 +47,8 @@ def decide(snapshot: Snapshot, policy: Policy) -> tuple[Mapping[str, Any], Seque
 
 def _break_ins(judged: Sequence[Judged], snapshot: Snapshot) -> Iterator[Finding]:
     """Without a remedy: blocking the address, as _attackers proposes, leaves whoever got in inside."""
-    found = [one for one in judged if one.got_in]
-    for one in found[:MAX_FINDINGS]:
-        success = one.got_in
-        assert success
+    found = [(one, one.got_in) for one in judged if one.got_in]
+    for one, success in found[:MAX_FINDINGS]:
         kept = (
             f" The address is protected ({one.protected}), so it is not among attackers."
             if one.protected
@@ -79,7 +77,7 @@ def _break_ins(judged: Sequence[Judged], snapshot: Snapshot) -> Iterator[Finding
             level=CRITICAL,
             subject=f"{len(rest)} more addresses",
             summary=f"{len(rest)} more addresses logged in after guessing, within {_window(snapshot)}.",
-            evidence={"addresses": [one.address for one in rest[:MAX_SOURCES]], "count": len(rest)},
+            evidence={"addresses": [one.address for one, _success in rest[:MAX_SOURCES]], "count": len(rest)},
         )
 
 

@@ -81,9 +81,16 @@ def parse_rare(text: bytes) -> Rare | None:
 def account_of(user: bytes) -> tuple[str, bool]:
     """The account that `bob` or `invalid user bob` names, and whether it exists."""
     exists = not user.startswith(_INVALID)
-    return (user if exists else user[len(_INVALID) :]).decode("utf-8", "replace"), exists
+    return readable(user if exists else user[len(_INVALID) :]), exists
 
 
+def readable(name: bytes) -> str:
+    """A name somebody else has chosen, fit to be shown on a terminal: nothing in it moves the cursor."""
+    text = name[:_LONGEST_NAME].decode("utf-8", "backslashreplace")
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+_LONGEST_NAME = 100
 _DAY = 86400.0
 _MONTHS = {
     name: number

@@ -13,7 +13,7 @@ from typing import Callable, Iterable, Iterator, Optional, Sequence
 
 from ..clients.logs import BLOCK, LogFile, line_start, read_blocks, seek_line
 from ..errors import Unreachable
-from .parse import SSH_ANY, Clock, nginx_failures, nginx_time
+from .parse import SSH_ANY, Clock, nginx_failures, nginx_time, readable
 from .tally import Source, SshCounter, Tally, Tries
 
 # Below this a second process costs more than it brings.
@@ -240,8 +240,8 @@ def scan_nginx(path: str, blocks: Iterable[bytes], period: Period) -> tuple[Tall
             what = what.then(_glance(path, block, nginx_time, False))
             for failure in nginx_failures(block):
                 if period.since <= failure.time < period.until + 1:
-                    account = failure.user.decode("utf-8", "replace")
-                    seen = Source(Tries(1), failure.time, failure.time, {account}, services={_NGINX})
+                    accounts = {readable(failure.user)}
+                    seen = Source(Tries(1), failure.time, failure.time, accounts, services={_NGINX})
                     tally.add(failure.address, seen)
     except Unreachable as error:
         what = replace(what, trouble=error.problem)

@@ -104,7 +104,7 @@ def test_an_answer_that_is_no_json_is_not_an_empty_ruleset() -> None:
 
 def test_a_host_without_nft_learns_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(nftables, "require", lambda *names: _missing(*names))
+    monkeypatch.setattr(nftables, "require", _missing)
     with pytest.raises(Unreachable, match="package nftables"):
         nftables.table("inet", "x")
 
