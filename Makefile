@@ -21,7 +21,7 @@ demo: lab ## An attack and a breakage on each host, triage, containment, proof f
 
 test: lab ## Every test: unit, integration on the lab, molecule
 	pytest
-	molecule --no-ansi test
+	molecule test
 
 unit: setup ## The tests that need no lab
 	pytest tests/unit

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ansible_collections.firebreak.incident.plugins.module_utils.finding import LEVELS, Finding
+from ansible_collections.firebreak.incident.plugins.module_utils.finding import LEVELS, NOTICE, Finding
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import DONE, PLANNED, Act
 
 from .rendering.command import Launcher
@@ -144,9 +144,11 @@ def _state(seen: Seen, standing: Sequence[Finding]) -> HostState:
 
 
 def _common(findings: Sequence[Located], total: int) -> Iterable[str]:
-    """One sentence for each thing that is wrong on more than one host."""
+    """One sentence for each thing that is wrong on more than one host; notices are nothing wrong."""
     by_id: dict[str, list[Located]] = {}
     for each in findings:
+        if each.finding.level == NOTICE:
+            continue
         by_id.setdefault(each.finding.id, []).append(each)
     for finding_id, group in by_id.items():
         hosts = list(dict.fromkeys(each.host for each in group))

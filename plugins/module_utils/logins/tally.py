@@ -8,13 +8,13 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress, count, islice
 from operator import itemgetter
-from typing import Sequence, Tuple
+from typing import Iterable, Sequence, Tuple
 
 from .parse import ACCEPTED, CUT, GUESSED, SSH_LINES, Clock, Rare, account_of, parse_rare
 
 # The groups of SSH_LINES.
 Row = Tuple[bytes, ...]
-_STAMP, _USER, _ADDRESS, _ENDED_USER, _ENDED_ADDRESS, _REST = range(6)
+_STAMP, _REST = 0, 5
 _rest_of = itemgetter(_REST)
 
 # Sources told apart by one counter, and pairs of source and account remembered by it: some 30 MB.
@@ -212,16 +212,14 @@ class SshCounter:
     def _count(self, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        stamps, users, addresses, _users, _addresses, _rest = zip(*rows)
+        stamps, users, addresses, ended_users, ended_addresses, _rest = zip(*rows)
         self._guessed.add(addresses, stamps)
+        self._ended.add(ended_addresses, stamps)
         self._remember(addresses, users)
-        ended = [row for row in rows if row[_ENDED_ADDRESS]]
-        if ended:
-            stamps, _users, _addresses, users, addresses, _rest = zip(*ended)
-            self._ended.add(addresses, stamps)
-            self._remember(addresses, users)
+        # Most rows have no such address: leaving them out is cheaper than to remember nothing for each.
+        self._remember(filter(None, ended_addresses), compress(ended_users, ended_addresses))
 
-    def _remember(self, addresses: Sequence[bytes], users: Sequence[bytes]) -> None:
+    def _remember(self, addresses: Iterable[bytes], users: Iterable[bytes]) -> None:
         deque(map(set.add, map(self._accounts.__getitem__, addresses), users), 0)
 
     def _tries(self, address: bytes) -> Tries:
