@@ -172,7 +172,7 @@ def seek_line(file: LogFile, is_after: IsAfter) -> int:
                 low = middle
             else:
                 high = middle
-        return _behind_the_last_before(stream, low, high, is_after)
+        return min(file.size, _behind_the_last_before(stream, low, high, is_after))
 
 
 def _probe(stream: IO[bytes], offset: int, size: int, is_after: IsAfter) -> bool | None:
@@ -198,7 +198,7 @@ def _behind_the_last_before(stream: IO[bytes], low: int, high: int, is_after: Is
     while stream.tell() < high:
         if is_after(stream.readline(_LONGEST_LINE)) is False:
             found = stream.tell()
-    return min(found, high)
+    return found
 
 
 def journal_begins() -> bytes:

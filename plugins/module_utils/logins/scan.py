@@ -241,7 +241,9 @@ def scan_nginx(path: str, blocks: Iterable[bytes], period: Period) -> tuple[Tall
             for failure in nginx_failures(block):
                 if period.since <= failure.time < period.until + 1:
                     accounts = {readable(failure.user)}
-                    seen = Source(Tries(1), failure.time, failure.time, accounts, services={_NGINX})
+                    seen = Source(
+                        Tries(1), failure.time, failure.time, accounts, services=frozenset({_NGINX})
+                    )
                     tally.add(failure.address, seen)
     except Unreachable as error:
         what = replace(what, trouble=error.problem)

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress, count, islice
 from operator import itemgetter
-from typing import Iterable, Sequence, Tuple
+from typing import Iterable, NamedTuple, Sequence, Tuple
 
 from .parse import ACCEPTED, CUT, GUESSED, SSH_LINES, Clock, Rare, account_of, parse_rare
 
@@ -17,16 +17,16 @@ Row = Tuple[bytes, ...]
 _STAMP, _REST = 0, 5
 _rest_of = itemgetter(_REST)
 
-# Sources told apart by one counter, and pairs of source and account remembered by it: some 30 MB.
-MAX_SOURCES = 15_000
+# Sources told apart by one counter, and pairs of source and account remembered by it: at most 35 MB.
+MAX_SOURCES = 10_000
 MAX_PAIRS = 200_000
 _BLOCKS_BETWEEN_CUTS = 64
 _MAX_SUCCESSES = 64
 _ENOUGH_ACCOUNTS = 16
+_SSH = frozenset({"ssh"})
 
 
-@dataclass(frozen=True)
-class Tries:
+class Tries(NamedTuple):
     """How often a source was seen to fail, each in its own way.
 
     A guess, the end of its connection, and that it was cut for too many attempts, are three lines about
@@ -41,8 +41,11 @@ class Tries:
     def failures(self) -> int:
         return max(self.guessed, self.ended, self.cut)
 
-    def __add__(self, other: Tries) -> Tries:
+    def plus(self, other: Tries) -> Tries:
         return Tries(self.guessed + other.guessed, self.ended + other.ended, self.cut + other.cut)
+
+
+_NO_TRIES = Tries()
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,14 @@ class Success:
     last: float | None
     account: str
     method: str
-    before: Tries = field(default_factory=Tries)
+    before: Tries = _NO_TRIES
     accounts_before: frozenset[str] = frozenset()
 
     def after(self, tries: Tries, accounts: set[str]) -> Success:
         """The same when these turn out to have come before it."""
         together = sorted(self.accounts_before.union(accounts))
         return replace(
-            self, before=self.before + tries, accounts_before=frozenset(together[:_ENOUGH_ACCOUNTS])
+            self, before=self.before.plus(tries), accounts_before=frozenset(together[:_ENOUGH_ACCOUNTS])
         )
 
 
@@ -76,21 +79,23 @@ class Source:
     `logins` counts the successes, of which the first 64 series and the last are in `successes`.
     """
 
-    tries: Tries = field(default_factory=Tries)
+    tries: Tries = _NO_TRIES
     first: float | None = None
     last: float | None = None
     accounts: set[str] = field(default_factory=set)
     accounts_complete: bool = True
-    services: set[str] = field(default_factory=set)
+    services: frozenset[str] = frozenset()
     logins: int = 0
-    successes: list[Success] = field(default_factory=list)
+    successes: tuple[Success, ...] = ()
 
     def absorb(self, later: Source) -> None:
         """Add what this source did after that, or at the same time in another way."""
-        self.successes += [success.after(self.tries, self.accounts) for success in later.successes]
-        del self.successes[_MAX_SUCCESSES:-1]
+        if later.successes:
+            after = tuple(success.after(self.tries, self.accounts) for success in later.successes)
+            together = self.successes + after
+            self.successes = together[:_MAX_SUCCESSES] + together[_MAX_SUCCESSES:][-1:]
         self.logins += later.logins
-        self.tries += later.tries
+        self.tries = self.tries.plus(later.tries)
         self.first = min((time for time in (self.first, later.first) if time is not None), default=None)
         self.last = max((time for time in (self.last, later.last) if time is not None), default=None)
         self.accounts |= later.accounts
@@ -278,13 +283,13 @@ class SshCounter:
             source.accounts = {names[user] for user in users}
             tally.add(raw, source)
         for raw, successes in self._successes.items():
-            seen = [
+            seen = tuple(
                 replace(success, first=clock.seconds(first), last=clock.seconds(last))
                 for first, last, success in successes
-            ]
+            )
             address = canonical_address(raw)
             if address is not None:
-                source = tally.sources.setdefault(address, Source(services={"ssh"}))
+                source = tally.sources.setdefault(address, Source(services=_SSH))
                 source.logins += self._logins[raw]
                 source.successes += seen
                 tally.existing.update(success.account for success in seen)
@@ -299,5 +304,5 @@ class SshCounter:
             first=min(times, default=None),
             last=max(times, default=None),
             accounts_complete=raw not in self._not_all_accounts,
-            services={"ssh"},
+            services=_SSH,
         )

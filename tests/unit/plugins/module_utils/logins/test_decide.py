@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.addresses import Protected
@@ -18,7 +20,7 @@ POLICY = Policy(10, 10, Protected.of({"198.51.100.0/24": "it is a management add
 def source(failures: int, accounts: set[str] | None = None, *successes: Success) -> Source:
     accounts = {"root"} if accounts is None else accounts
     return Source(
-        Tries(failures), NOW - 500, NOW - 5, accounts, True, {"ssh"}, len(successes), list(successes)
+        Tries(failures), NOW - 500, NOW - 5, accounts, True, frozenset({"ssh"}), len(successes), successes
     )
 
 
@@ -157,7 +159,7 @@ def test_a_login_before_the_distributed_guessing_is_none_of_its() -> None:
         ({"nameless": 3}, "logins.log.tampered"),
     ],
 )
-def test_what_could_not_be_seen_is_not_kept_quiet(given: dict[str, object], expected: str) -> None:
+def test_what_could_not_be_seen_is_not_kept_quiet(given: dict[str, Any], expected: str) -> None:
     _data, findings = judged({}, **given)
     assert [one.id for one in findings] == [expected]
 

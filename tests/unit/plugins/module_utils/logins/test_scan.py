@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import gzip
 import os
+import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,14 +99,14 @@ def test_without_the_childs_answer_its_work_is_done_here(
     monkeypatch.setattr("threading.active_count", lambda: 1)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     parent = os.getpid()
-    dump = scan_module.pickle.dump
+    dump = pickle.dump
 
-    def die_in_the_child(*arguments: object, **options: object) -> None:
+    def die_in_the_child(*arguments: Any, **options: Any) -> None:
         if os.getpid() != parent:
             os._exit(9)
         dump(*arguments, **options)
 
-    monkeypatch.setattr(scan_module.pickle, "dump", die_in_the_child)
+    monkeypatch.setattr(pickle, "dump", die_in_the_child)
     tally, _scanned = scan(parts, EVERYTHING)
     assert sum(source.tries.failures for source in tally.sources.values()) == 5000
 

@@ -199,7 +199,7 @@ def test_a_log_in_two_parts_says_the_same_as_in_one(events: list[tuple[object, s
 
 def test_failures_of_another_service_do_not_come_before_a_login() -> None:
     tally = counted(log(logs_in("192.0.2.1")))
-    tally.add(b"192.0.2.1", Source(Tries(50), START + 9, START + 9, {"admin"}, services={"nginx"}))
+    tally.add(b"192.0.2.1", Source(Tries(50), START + 9, START + 9, {"admin"}, services=frozenset({"nginx"})))
     source = tally.sources["192.0.2.1"]
     assert source.successes[0].before.failures == 0
     assert source.services == {"ssh", "nginx"}
