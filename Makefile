@@ -20,11 +20,12 @@ demo: lab ## An attack and a breakage on each host, triage, containment, proof f
 	@python tools/demo
 
 test: lab ## Every test: unit, integration on the lab, molecule
-	pytest
+	pytest -n auto tests/unit
+	pytest tests/integration
 	molecule test
 
 unit: setup ## The tests that need no lab
-	pytest tests/unit
+	pytest -n auto tests/unit
 
 lint: setup ## ansible-lint, ruff, mypy, generated tables, ansible-test sanity
 	tools/lint

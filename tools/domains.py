@@ -51,7 +51,7 @@ def findings(root: Path) -> list[Described]:
             source.first_arguments(call.argument("remedy", 5), "Remedy"),
         )
 
-    return _described(root, "decide*.py", {"Finding": describe})
+    return _described(root, "*.py", {"Finding": describe})
 
 
 def actions(root: Path) -> list[Described]:

@@ -41,6 +41,8 @@ class ActionModule(ActionBase):
         launcher = current_launcher(playbook, in_awx="awx_job_id" in variables)
         summary = summarise(_seen(variables, options["results"]), run, launcher)
         result = {"changed": False, **summary.as_dict(), "msg": as_text(summary)}
+        # Other callbacks, that of AWX among them, show the message of a task only when they are told to.
+        result["_ansible_verbose_always"] = True
         if options["report"]:
             try:
                 path = write_privately(Path(options["report"]), as_markdown(summary, run, utc_now()))

@@ -15,24 +15,38 @@ from .proxy_ranges import PROXY_RANGES
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
+MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
 # Wider than this hits bystanders, whoever asked for it.
 WIDEST_PREFIX = {4: 16, 6: 32}
 
 
 def parse_network(text: str) -> Network:
-    """An address or network as a network; a v4 address mapped into v6 counts as the v4 address."""
+    """An address or network as a network; what is mapped into v6 from v4 counts as v4.
+
+    Host bits behind the prefix are refused: 203.0.113.7/2 is a slip of the finger, not a quarter of the
+    internet. So are zones, which mean something on one host only.
+    """
+    typed = text.strip().strip("[]")
     try:
-        network = ipaddress.ip_network(text.strip().strip("[]"), strict=False)
+        if "%" in typed:
+            raise ValueError
+        network = ipaddress.ip_network(typed, strict=False)
     except ValueError:
         raise BadInput(
             f"address {text!r}",
             "it is neither an address nor a network",
             "Write 203.0.113.7 or 2001:db8::/64.",
         ) from None
-    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen == 128:
-        mapped = network.network_address.ipv4_mapped
-        if mapped is not None:
-            return ipaddress.ip_network(mapped)
+    if str(network.network_address) != str(ipaddress.ip_address(typed.partition("/")[0])):
+        raise BadInput(
+            f"address {text!r}",
+            "it names one address and a network around it",
+            f"Did you mean {typed.partition('/')[0]}, or all of {network}?",
+        )
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(MAPPED):
+        mapped = int(network.network_address) & 0xFFFFFFFF
+        return ipaddress.ip_network((mapped, network.prefixlen - MAPPED.prefixlen))
     return network
 
 
@@ -40,6 +54,14 @@ def canonical(text: str) -> str:
     """One spelling for one address: `2001:DB8:0::1` is `2001:db8::1`, `203.0.113.7/32` has no prefix."""
     network = parse_network(text)
     return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
+
+
+def too_wide(network: Network) -> str | None:
+    """Why nothing is done to so many addresses at once, or None."""
+    widest = WIDEST_PREFIX[network.version]
+    if network.prefixlen >= widest:
+        return None
+    return f"/{network.prefixlen} is wider than /{widest} and hits bystanders"
 
 
 @dataclass(frozen=True)
@@ -56,8 +78,9 @@ class Protected:
     def why(self, address: str) -> str | None:
         """Why this address or network must not be blocked, or None when it may be."""
         wanted = parse_network(address)
-        if wanted.prefixlen < WIDEST_PREFIX[wanted.version]:
-            return f"/{wanted.prefixlen} is wider than /{WIDEST_PREFIX[wanted.version]} and hits bystanders"
+        wide = too_wide(wanted)
+        if wide is not None:
+            return wide
         for network, reason in self.networks:
             if network.version == wanted.version and network.overlaps(wanted):
                 return reason

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Optional, Sequence
 
 from .errors import BadInput
@@ -40,8 +40,9 @@ def restrain(plan: Plan, limits: Limits, guards: Sequence[Guard]) -> Plan:
 
     because = _over_ceiling(acts, limits)
     if because is not None:
-        return Plan(refusals=tuple(refusals) + tuple(act.refused(because) for act in acts))
-    allowed = Plan(acts=tuple(acts), refusals=tuple(refusals))
+        refusals += [act.refused(because) for act in acts]
+        return replace(plan, acts=(), refusals=tuple(refusals))
+    allowed = replace(plan, acts=tuple(acts), refusals=tuple(refusals))
     if limits.approved_plan and acts and allowed.digest != limits.approved_plan:
         raise BadInput(
             "plan",

@@ -86,9 +86,7 @@ class Ledger:
                         "run as root (become) and see that the directory can be written.",
                     ) from error
                 failures.append(f"{path}: {error.strerror}")
-        raise Unreachable(
-            "ledger", "; ".join(failures), "Free a few kilobytes in one of these places; nothing was changed."
-        )
+        raise Unreachable("ledger", "; ".join(failures), "Free a few kilobytes in one of these places.")
 
     def entries(self) -> list[Entry]:
         """Every whole entry, oldest first. Lines that were torn or are not ours are passed over."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Mapping, Sequence, TypeVar
+from typing import Any, Callable, Generic, Mapping, Sequence, TypeVar
 
 from .errors import FirebreakError, IdentityChanged
 from .finding import Finding, ranked
@@ -68,6 +68,21 @@ class Context:
         )
 
 
+@dataclass(frozen=True)
+class Job(Generic[Snapshot]):
+    """What a domain brings to a change.
+
+    `perform` maps the name of an action to the function that carries it out from an act's identity. It
+    must check the identity again and raise `IdentityChanged` when it no longer fits. `guards` say what
+    must not be touched.
+    """
+
+    observe: Callable[[], Snapshot]
+    decide: Callable[[Snapshot], Decision]
+    perform: Mapping[str, Performer]
+    guards: Sequence[Guard] = ()
+
+
 def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
@@ -114,26 +129,20 @@ def run_info(
 def run_change(
     params: Mapping[str, Any],
     check_mode: bool,
-    observe: Callable[[], Snapshot],
-    decide: Callable[[Snapshot], Decision],
-    perform: Mapping[str, Performer],
-    guards: Sequence[Guard] = (),
+    job: Job[Snapshot],
     ledger: Ledger | None = None,
     clock: Callable[[], datetime] = utc_now,
     cooldown: bool = True,
 ) -> dict[str, Any]:
-    """Bring a target to the wished state within the limits of `params`, and measure that it is there.
-
-    `perform` maps the name of an action to the function that carries it out from an act's identity. It
-    must check the identity again and raise `IdentityChanged` when it no longer fits.
-    """
+    """Bring a target to the wished state within the limits of `params`, and measure that it is there."""
     ledger = ledger or Ledger()
-    before = decide(observe())
+    before = job.decide(job.observe())
     limits = Limits(params["max_risk"], params["max_actions"], params.get("approved_plan"))
-    all_guards = [*guards, _cooldown(ledger, clock)] if cooldown and before.plan.acts else guards
-    plan = restrain(before.plan, limits, all_guards)
+    guards = [*job.guards, _cooldown(ledger, clock)] if cooldown and before.plan.acts else job.guards
+    plan = restrain(before.plan, limits, guards)
     acting = bool(plan.acts) and not check_mode
-    acts = _carry_out(plan.acts, perform, ledger, Context.from_params(params), clock) if acting else plan.acts
+    work = _Work(job.perform, ledger, Context.from_params(params), clock)
+    acts = work.carry_out(plan) if acting else plan.acts
     actions = acts + plan.refusals
     result: dict[str, Any] = {
         "changed": any(act.status in (DONE, PLANNED) for act in acts),
@@ -142,7 +151,14 @@ def run_change(
         "plan_digest": plan.digest,
         "diff": {"before": "", "after": Plan(acts, plan.refusals).as_lines()},
     }
-    after = _look_again(observe, decide, result) if acting else before
+    if work.unrecorded is not None:
+        raise FirebreakError(
+            work.unrecorded.subject,
+            f"{work.unrecorded.problem}; what was done before it could no longer be recorded is in actions",
+            work.unrecorded.cure,
+            result,
+        )
+    after = _look_again(job, result) if acting else before
     verdict = PLANNED if check_mode and acts else _verdict(before.symptom, after.symptom)
     result.update(
         after=dict(after.state),
@@ -153,51 +169,74 @@ def run_change(
     return result
 
 
-def _look_again(
-    observe: Callable[[], Snapshot], decide: Callable[[Snapshot], Decision], result: Mapping[str, Any]
-) -> Decision:
+def _look_again(job: Job[Snapshot], result: Mapping[str, Any]) -> Decision:
     try:
-        return decide(observe())
+        return job.decide(job.observe())
     except FirebreakError as error:
         raise FirebreakError(
             error.subject, f"{error.problem}; the acts were done and are not proved", error.cure, result
         ) from error
 
 
-def _carry_out(
-    acts: Sequence[Act],
-    perform: Mapping[str, Performer],
-    ledger: Ledger,
-    context: Context,
-    clock: Callable[[], datetime],
-) -> tuple[Act, ...]:
-    """Perform the acts in order. The first that fails ends it; the others are refused, visibly.
+class _Work:
+    """Performs the acts of a plan in order.
 
-    Each act is written down before it is done, so that one which a crash or a lost connection cut off
-    can still be found and taken back.
+    Each is written down before it is done, so that one which a crash or a lost connection cut off can
+    still be found and taken back. Those that rest on one that failed are refused, visibly.
     """
-    outcome: list[Act] = []
-    stopped_by: Act | None = None
-    for act in acts:
-        if stopped_by is not None:
-            outcome.append(act.refused(f"not attempted, because {stopped_by.action} failed before it"))
-            continue
-        _record(ledger, act, context, clock)
+
+    def __init__(
+        self,
+        perform: Mapping[str, Performer],
+        ledger: Ledger,
+        context: Context,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._perform, self._ledger, self._context, self._clock = perform, ledger, context, clock
+        self.unrecorded: FirebreakError | None = None
+
+    def carry_out(self, plan: Plan) -> tuple[Act, ...]:
+        """The acts with what became of them. Raises only when not one of them could be recorded."""
+        outcome: list[Act] = []
+        failed: list[Act] = []
+        for act in plan.acts:
+            stopped_by = next((e for e in failed if plan.sequential or e.target == act.target), None)
+            if self.unrecorded is not None:
+                outcome.append(act.refused("not attempted, because the ledger can no longer be written"))
+            elif stopped_by is not None:
+                outcome.append(act.refused(f"not attempted, because {stopped_by.action} failed before it"))
+            elif not self._recorded(act):
+                if not outcome and self.unrecorded is not None:
+                    raise self.unrecorded
+                outcome.append(act.refused("not attempted, because the ledger can no longer be written"))
+            else:
+                finished = self._performed(act)
+                if finished.status == FAILED:
+                    failed.append(finished)
+                self._recorded(finished)
+                outcome.append(finished)
+        return tuple(outcome)
+
+    def _performed(self, act: Act) -> Act:
         try:
-            perform[act.action](act.identity)
-            finished = act.became(DONE)
+            self._perform[act.action](act.identity)
         except IdentityChanged as error:
-            finished = act.refused(str(error))
+            return act.refused(str(error))
         except FirebreakError as error:
-            finished = stopped_by = act.became(FAILED, str(error))
-        _record(ledger, finished, context, clock)
-        outcome.append(finished)
-    return tuple(outcome)
+            return act.became(FAILED, str(error))
+        return act.became(DONE)
 
-
-def _record(ledger: Ledger, act: Act, context: Context, clock: Callable[[], datetime]) -> None:
-    entry = Entry.of(act, iso(clock()), context.run, context.incident, context.playbook, context.actor)
-    ledger.append(entry)
+    def _recorded(self, act: Act) -> bool:
+        context = self._context
+        entry = Entry.of(
+            act, iso(self._clock()), context.run, context.incident, context.playbook, context.actor
+        )
+        try:
+            self._ledger.append(entry)
+        except FirebreakError as error:
+            self.unrecorded = error
+            return False
+        return True
 
 
 def _cooldown(ledger: Ledger, clock: Callable[[], datetime]) -> Guard:

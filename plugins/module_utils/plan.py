@@ -77,10 +77,15 @@ class Act:
 
 @dataclass(frozen=True)
 class Plan:
-    """The acts that will be performed, in order, and those that will not, with the reason."""
+    """The acts that will be performed, in order, and those that will not, with the reason.
+
+    `sequential` says that each act rests on those before it, so that none is attempted after one that
+    failed. Otherwise that holds for the acts on one target only.
+    """
 
     acts: tuple[Act, ...] = field(default=())
     refusals: tuple[Act, ...] = field(default=())
+    sequential: bool = True
 
     @property
     def digest(self) -> str:

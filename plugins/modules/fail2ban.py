@@ -88,7 +88,6 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.fail2ban.act import PERFORM
 from ansible_collections.firebreak.incident.plugins.module_utils.fail2ban.job import SPEC, job
 from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import change_spec, run_change
 
@@ -96,15 +95,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle impor
 def main() -> None:
     module = AnsibleModule(argument_spec={**SPEC, **change_spec()}, supports_check_mode=True)
     try:
-        todo = job(module.params)
-        result = run_change(
-            module.params,
-            module.check_mode,
-            observe=todo.observe,
-            decide=todo.decide,
-            perform=PERFORM,
-            guards=todo.guards,
-        )
+        result = run_change(module.params, module.check_mode, job(module.params))
     except FirebreakError as error:
         module.fail_json(**error.as_result())
     module.exit_json(**result)

@@ -19,7 +19,8 @@ description:
     namespaces.
   - With O(state=absent), looks for the addresses in every layer that may block them (Firebreak's own
     table, all of nftables, iptables and ip6tables, legacy too, ufw, fail2ban, hosts.deny, nginx C(deny))
-    and removes each rule from the layer that holds it. What loads rules at boot is not edited.
+    and removes each rule from the layer that holds it. Entries of hosts.deny and nginx
+    are taken out of their files, which undo puts back. Files that load other rules at boot are not edited.
   - A rule that holds other addresses too (a network, a list, everybody) is not removed for one of them. It
     is named in a refusal.
 extends_documentation_fragment:
@@ -123,15 +124,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle impor
 def main() -> None:
     module = AnsibleModule(argument_spec={**SPEC, **change_spec()}, supports_check_mode=True)
     try:
-        todo = job(module.params)
-        result = run_change(
-            module.params,
-            module.check_mode,
-            observe=todo.observe,
-            decide=todo.decide,
-            perform=todo.perform,
-            guards=todo.guards,
-        )
+        result = run_change(module.params, module.check_mode, job(module.params))
     except FirebreakError as error:
         module.fail_json(**error.as_result())
     module.exit_json(**result)

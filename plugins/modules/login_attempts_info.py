@@ -20,8 +20,13 @@ description:
   - What counts is failed guesses, or connections that ended before a login, whichever there are more of. One
     try thus never counts twice, though sshd writes several lines about it. Keys that are refused before
     another is accepted do not count, for an agent offers all it holds.
-  - User names are the attacker's to choose, so addresses are read from the end of a line that sshd writes
-    itself.
+  - Whoever has one address of version 6 has all of its /64. So when two addresses of a /64 or more have
+    failures, their failures count together, except those of an address judged C(user). When they reach
+    O(threshold), the /64 is the attacker. It is not when one of its addresses logged in without a failure,
+    when something protected is in it, or when it is one that strangers share (NAT64, Teredo); then its
+    addresses are judged singly.
+  - User names are the attacker's to choose, so addresses are read from where sshd and nginx write them and no
+    user name can reach.
   - The journal is read for the time that the files do not cover, or for all of the window when no file has
     a line of sshd in it. So nothing counts twice where rsyslog copies the journal.
   - When there is neither a log nor a journal to read the module fails. It never takes that for "no
@@ -153,7 +158,7 @@ sources:
       type: dict
     judgement:
       description: C(broke_in), C(attacker), C(below_threshold), or C(user) for one below the threshold that
-        has logged in.
+        has logged in. Each address by itself, also where its /64 is in RV(attackers).
       type: str
     protected:
       description: Why it must not be blocked, or null.
@@ -164,10 +169,11 @@ sources_left_out:
   type: int
 attackers:
   description: Who should be banned, the worst first. Attackers and those who broke in, without the protected.
+    A /64 that guesses from several addresses stands in place of them.
   returned: success
   type: list
   elements: str
-  sample: [203.0.113.7, "2001:db8::66"]
+  sample: [203.0.113.7, "2001:db8::66", "2001:db8:1:2::/64"]
 accounts:
   description: The accounts that many sources failed on, at most 100.
   returned: success

@@ -64,27 +64,17 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.fail2ban import act as fail2ban
-from ansible_collections.firebreak.incident.plugins.module_utils.firewall import act as firewall
 from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Ledger
 from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import change_spec, run_change
-from ansible_collections.firebreak.incident.plugins.module_utils.undo.decide import decide
+from ansible_collections.firebreak.incident.plugins.module_utils.undo.job import SPEC, job
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={"id": {"type": "str", "required": True}, **change_spec()}, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec={**SPEC, **change_spec()}, supports_check_mode=True)
     ledger = Ledger()
     try:
         result = run_change(
-            module.params,
-            module.check_mode,
-            observe=ledger.entries,
-            decide=lambda entries: decide(entries, module.params["id"]),
-            perform={**firewall.PERFORM, **fail2ban.PERFORM},
-            ledger=ledger,
-            cooldown=False,
+            module.params, module.check_mode, job(module.params, ledger), ledger, cooldown=False
         )
     except FirebreakError as error:
         module.fail_json(**error.as_result())

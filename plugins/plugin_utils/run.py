@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.firebreak.incident.plugins.module_utils.addresses import parse_network
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
-from ansible_collections.firebreak.incident.plugins.module_utils.quantities import parse_duration, parse_size
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import parse_duration
 
 # Extra variables that are not inputs: Ansible's own, ours for inventories, and what AWX adds to every job.
 FOREIGN_PREFIXES = ("ansible_", "firebreak_", "awx_", "tower_")
@@ -33,8 +34,21 @@ def parse_id(text: str) -> str:
     return text
 
 
+def parse_report(text: str) -> Path:
+    """A file that can be written, told before any host is asked rather than after."""
+    path = Path(text).absolute()
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise BadInput(f"report {text}", f"it cannot be written in {path.parent}", "Name another file.")
+    return path
+
+
 # What `x_type` of an option may say; the value stays as it was typed.
-TYPES = {"duration": parse_duration, "size": parse_size, "address": parse_network, "id": parse_id}
+TYPES = {
+    "address": parse_network,
+    "duration": parse_duration,
+    "id": parse_id,
+    "report": parse_report,
+}
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -85,7 +99,10 @@ class Scenario:
             )
         inputs: dict[str, Any] = checked.validated_parameters
         for name, value in inputs.items():
-            check = TYPES.get(self.options[name].get("x_type", ""))
+            option = self.options[name]
+            if "x_min" in option and value < option["x_min"]:
+                raise BadInput(f"input {name!r}", f"{value} is too small", f"Give {option['x_min']} or more.")
+            check = TYPES.get(option.get("x_type", ""))
             if check and value not in (None, ""):
                 try:
                     check(value)

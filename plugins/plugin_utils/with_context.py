@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from ipaddress import ip_network
 from typing import Any
 
 from ansible import context as cli
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -36,9 +38,10 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         started = variables.get("firebreak_run") or {}
         try:
-            if not started and not self._task.action.endswith("_info"):
+            if not started and self._changes:
                 hosts = variables.get("ansible_play_hosts_all", [])
-                check_fleet(hosts, cli.CLIARGS.get("subset"), bool(variables.get("all_hosts")))
+                all_hosts = boolean(variables.get("all_hosts", False), strict=False)
+                check_fleet(hosts, cli.CLIARGS.get("subset"), all_hosts)
         except FirebreakError as error:
             return {"failed": True, **error.as_result()}
         run = started.get("run") or {"id": new_run_id(), "incident": None, "playbook": None}
@@ -53,6 +56,10 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
         return result
 
+    @property
+    def _changes(self) -> bool:
+        return not self._task.action.endswith("_info")
+
     def _protected(self, variables: Mapping[str, Any]) -> dict[str, str]:
         found: dict[str, str] = {}
         for name, reason in SITE_VARIABLES.items():
@@ -63,9 +70,17 @@ class ActionModule(ActionBase):
             host: str(hostvars[host].get("ansible_host") or host)
             for host in variables.get("groups", {}).get("all", ())
         }
-        for host, addresses in resolve(endpoints).items():
+        resolved, unresolved = resolve(endpoints)
+        for host, addresses in resolved.items():
             for address in addresses:
                 found.setdefault(address, f"it is {host} of the inventory")
+        for address in own_addresses_towards(resolved.get(variables.get("inventory_hostname", ""), ())):
+            found.setdefault(address, "it is the controller")
+        if unresolved and self._changes:
+            Display().warning(
+                f"These names of the inventory do not resolve here, so their addresses are not protected: "
+                f"{', '.join(unresolved)}"
+            )
         return found
 
 
@@ -77,8 +92,11 @@ def actor(variables: Mapping[str, Any]) -> str:
     return f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()}"
 
 
-def resolve(endpoints: Mapping[str, str]) -> dict[str, Iterable[str]]:
-    """The addresses of the inventory's hosts, with a deadline: a dead resolver is a normal condition here."""
+def resolve(endpoints: Mapping[str, str]) -> tuple[dict[str, Iterable[str]], list[str]]:
+    """The addresses of the inventory's hosts, and the hosts whose names do not resolve.
+
+    With a deadline: a dead resolver is a normal condition here.
+    """
     found: dict[str, Iterable[str]] = {}
     names: dict[str, str] = {}
     for host, endpoint in endpoints.items():
@@ -94,9 +112,16 @@ def resolve(endpoints: Mapping[str, str]) -> dict[str, Iterable[str]]:
     for host, lookup in lookups.items():
         if lookup.done() and not lookup.cancelled() and lookup.exception() is None:
             found[host] = lookup.result()
-        elif host != "localhost":
-            Display().warning(f"{host}: its name does not resolve here, so its address is not protected")
-    return found
+    return found, [host for host in names if host not in found and host != "localhost"]
+
+
+def own_addresses_towards(addresses: Iterable[str]) -> Iterator[str]:
+    """The controller's addresses on the way to a host. Connecting a datagram socket sends nothing."""
+    for address in addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.connect((address, 9))
+            yield probe.getsockname()[0]
 
 
 def _addresses(name: str) -> set[str]:

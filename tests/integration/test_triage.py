@@ -82,5 +82,5 @@ def test_a_section_that_hangs_costs_only_itself(pristine: Lab, play: Callable[..
         pristine.run("matrixon1", ["bash", "-c", "kill -CONT $(pidof dockerd)"]).check("continuing dockerd")
     assert done.code == 0, done.output
     result = done.result("matrixon1", "triage_info")
-    assert [f["id"] for f in result["findings"] if f["id"] == "triage.section.unseen"]
+    assert [f["id"] for f in result["findings"] if f["id"] == "workload.runtime.unseen"]
     assert result["sections"]["host"]["status"] == "seen"

@@ -9,8 +9,9 @@ import os
 import socket
 import struct
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Mapping
 
+from ..addresses import ALWAYS, Protected
 from ..errors import Unreachable
 from .command import find, run
 
@@ -31,6 +32,14 @@ def protected_here() -> dict[str, str]:
     for resolver in _resolvers():
         found.setdefault(resolver, "it is a name server of this host")
     return found
+
+
+def protected_by(site: Mapping[str, str]) -> Protected:
+    """Everything that nothing is done against; `site` is what inventory and controller say.
+
+    The most telling reason comes first. Raises `Unreachable`.
+    """
+    return Protected.of(ALWAYS, protected_here(), site)
 
 
 def responder_address() -> str | None:

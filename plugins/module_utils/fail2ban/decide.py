@@ -34,7 +34,7 @@ def ban(snapshot: Banned, addresses: Sequence[str]) -> Decision:
     """Every address banned in the jail. The symptom counts those that are not."""
     free = [address for address in addresses if snapshot.jail not in snapshot.holding[address]]
     acts = [_ban(address, snapshot) for address in free]
-    plan = Plan(acts=tuple(acts))
+    plan = Plan(acts=tuple(acts), sequential=False)
     if snapshot.bantime < 0:
         because = f"a ban in jail {snapshot.jail} has no end: give it a bantime, or use ip_block"
         plan = Plan(refusals=tuple(act.refused(because) for act in acts))
@@ -45,7 +45,7 @@ def unban(snapshot: Banned, addresses: Sequence[str]) -> Decision:
     """No address banned in any jail. The symptom counts those that are."""
     held = [address for address in addresses if snapshot.holding[address]]
     acts = tuple(_unban(address, snapshot.holding[address]) for address in held)
-    return Decision(len(held), _state(snapshot), plan=Plan(acts))
+    return Decision(len(held), _state(snapshot), plan=Plan(acts, sequential=False))
 
 
 def _state(snapshot: Banned) -> Mapping[str, Any]:

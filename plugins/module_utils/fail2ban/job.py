@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Mapping
 
-from ..addresses import ALWAYS, Protected, canonical, protect
-from ..clients.network import protected_here
-from ..guard import Guard
-from ..lifecycle import Context, Decision
+from ..addresses import canonical, protect
+from ..clients.network import protected_by
+from ..lifecycle import Context, Job
 from . import decide, observe
+from .act import PERFORM
 from .observe import Banned
 
 PRESENT, ABSENT = "present", "absent"
@@ -21,26 +20,19 @@ SPEC: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """The functions that `run_change` takes."""
-
-    observe: Callable[[], Banned]
-    decide: Callable[[Banned], Decision]
-    guards: Sequence[Guard] = ()
-
-
-def job(params: Mapping[str, Any]) -> Job:
+def job(params: Mapping[str, Any]) -> Job[Banned]:
     """What to do about the addresses. Letting go is never guarded: nobody is harmed by it."""
     addresses = list(dict.fromkeys(canonical(text) for text in params["addresses"]))
     if params["state"] == ABSENT:
         return Job(
             observe=lambda: observe.banned(addresses),
             decide=lambda snapshot: decide.unban(snapshot, addresses),
+            perform=PERFORM,
         )
-    protected = Protected.of(ALWAYS, protected_here(), Context.from_params(params).protected)
+    protected = protected_by(Context.from_params(params).protected)
     return Job(
         observe=lambda: observe.banned(addresses, params["jail"]),
         decide=lambda snapshot: decide.ban(snapshot, addresses),
+        perform=PERFORM,
         guards=(protect(protected),),
     )

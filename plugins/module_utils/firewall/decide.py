@@ -8,6 +8,7 @@ from typing import Any, Iterable, Mapping, Sequence
 
 from ..addresses import canonical
 from ..clients.sockets import Connection
+from ..errors import Unreachable
 from ..finding import NOTICE, WARNING, Finding, Remedy
 from ..lifecycle import Decision
 from ..plan import DISRUPTIVE, REFUSED, REVERSIBLE, Act, Plan, Undo
@@ -52,6 +53,7 @@ def block(snapshot: Snapshot, request: Request) -> Decision:
     these are to be left alone.
     """
     acts: list[Act] = []
+    disconnects: list[Act] = []
     refusals: list[Act] = []
     missing: list[str] = []
     alive: dict[str, list[Connection]] = {}
@@ -62,7 +64,7 @@ def block(snapshot: Snapshot, request: Request) -> Decision:
             (refusals if need.status == REFUSED else acts).append(need)
         alive[address] = _alive(snapshot, address, blocked=need is None)
         if alive[address] and request.kill_connections:
-            acts.append(_disconnect(address, alive[address]))
+            disconnects.append(_disconnect(address, alive[address]))
     connections = sum(map(len, alive.values()))
     counted = connections if request.kill_connections else 0
     state = {
@@ -75,7 +77,7 @@ def block(snapshot: Snapshot, request: Request) -> Decision:
         symptom=len(missing) + counted,
         state=state,
         findings=tuple(findings),
-        plan=Plan(tuple(acts), tuple(refusals)),
+        plan=Plan((*acts, *disconnects), tuple(refusals), sequential=False),
     )
 
 
@@ -86,13 +88,21 @@ def release(snapshot: Snapshot, request: Request) -> Decision:
     of an address: it is shown as refused and not counted.
     """
     found = explain(snapshot, request.addresses)
+    blind = unseen(snapshot)
+    if blind and not found:
+        raise Unreachable(
+            ", ".join(each.layer for each in blind),
+            f"nothing that could be read blocks {', '.join(request.addresses)}, and this could not be read: "
+            + "; ".join(dict.fromkeys(each.reason for each in blind)),
+            "Look into it by hand; nothing was changed.",
+        )
     held = [each for each in request.addresses if any(b.asked == each and b.scope != EVERYONE for b in found)]
     state = {"blocked": held, "blocks": [each.as_dict() for each in found]}
     return Decision(
         symptom=len(held),
         state=state,
-        findings=(*_blocked(each for each in found if each.scope != EVERYONE), *_unseen(unseen(snapshot))),
-        plan=Plan(tuple(_removals(found)), tuple(_kept(found))),
+        findings=(*_blocked(each for each in found if each.scope != EVERYONE), *_unseen(blind)),
+        plan=Plan(tuple(_removals(found)), tuple(_kept(found)), sequential=False),
     )
 
 
@@ -190,7 +200,8 @@ def _removal(block: Block, removal: Removal) -> Act:
         identity=removal.identity,
         risk=REVERSIBLE,
         reason=f"{block.layer} blocks {block.asked}: {block.rule}",
-        undo=removal.undo,
+        # With the address, so that whoever takes this back can be kept from blocking a protected one.
+        undo=Undo(removal.undo.action, {**removal.undo.identity, "address": block.address}),
     )
 
 
@@ -238,7 +249,7 @@ def _unseen(blind: Iterable[Unseen]) -> list[Finding]:
     return [
         Finding(
             id="firewall.layer.unseen",
-            level=NOTICE,
+            level=WARNING,
             subject=each.layer,
             summary=f"{each.layer} could not be looked into, and may hold a block: {each.reason}",
             evidence=each.as_dict(),

@@ -18,7 +18,6 @@ from .span import is_address, span
 
 EDIT_HOSTS_DENY, EDIT_NGINX = "firewall.edit_hosts_deny", "firewall.edit_nginx"
 _UFW_VERBS = ("deny", "reject")
-_WITHOUT = {EDIT_HOSTS_DENY: hosts_deny.without, EDIT_NGINX: without}
 
 
 def ufw_blocks(found: Ufw, wanted: Sequence[Wanted]) -> Iterator[Block]:
@@ -120,7 +119,7 @@ def hosts_deny_blocks(entries: Sequence[Entry], wanted: Sequence[Wanted]) -> Ite
                 where=f"{PATH} line {entry.number}",
                 rule=entry.line.strip(),
                 scope=scope,
-                removal=_edit(EDIT_HOSTS_DENY, edit) if scope == EXACT and entry.editable else None,
+                removal=_edit_hosts_deny(edit) if scope == EXACT and entry.editable else None,
                 because="" if entry.editable else "the entry has exceptions or goes on in the next line",
             )
 
@@ -169,18 +168,29 @@ def _nginx_block(wanted: Wanted, access: Access, scope: str) -> Block:
         where=f"{access.path} line {access.number}" + (f" in {access.block}" if access.block else ""),
         rule=access.statement,
         scope=scope,
-        removal=_edit(EDIT_NGINX, edit) if scope == EXACT and access.editable else None,
+        removal=_edit_nginx(edit) if scope == EXACT and access.editable else None,
         because="" if access.editable else "it does not stand on one line",
     )
 
 
-def _edit(action: str, edit: Edit) -> Removal:
-    return Removal(action, edit.as_identity(), Undo(action, edit.reverse.as_identity()))
+def _edit_hosts_deny(edit: Edit) -> Removal:
+    undo = Undo("firewall.edit_hosts_deny", edit.reverse.as_identity())
+    return Removal("firewall.edit_hosts_deny", edit.as_identity(), undo)
+
+
+def _edit_nginx(edit: Edit) -> Removal:
+    undo = Undo("firewall.edit_nginx", edit.reverse.as_identity())
+    return Removal("firewall.edit_nginx", edit.as_identity(), undo)
 
 
 def refitted(block: Block, removal: Removal, line: str) -> Removal:
     """The same removal for a line from which an earlier act of the plan takes something out."""
     edit = Edit.of(removal.identity)
-    return _edit(
-        removal.action, Edit(edit.path, edit.number, line, _WITHOUT[removal.action](line, block.address))
-    )
+    without_entry, edited = _EDITS[removal.action]
+    return edited(Edit(edit.path, edit.number, line, without_entry(line, block.address)))
+
+
+_EDITS = {
+    EDIT_HOSTS_DENY: (hosts_deny.without, _edit_hosts_deny),
+    EDIT_NGINX: (without, _edit_nginx),
+}

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Mapping
 
-from ..addresses import ALWAYS, Protected, protect
-from ..clients.network import protected_here
+from ..addresses import protect
+from ..clients.network import protected_by
 from ..fail2ban.act import PERFORM as FAIL2BAN_PERFORM
-from ..guard import Guard
-from ..lifecycle import Context, Decision, Performer
+from ..lifecycle import Context, Job
 from . import act, decide, observe
 from .observe import Snapshot
 from .request import ABSENT, PRESENT, Request
@@ -23,18 +21,8 @@ SPEC: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Job:
-    """The functions that `run_change` takes."""
-
-    observe: Callable[[], Snapshot]
-    decide: Callable[[Snapshot], Decision]
-    perform: Mapping[str, Performer]
-    guards: Sequence[Guard] = ()
-
-
-def job(params: Mapping[str, Any]) -> Job:
-    """What to do about the addresses. Letting go is never guarded: nobody is harmed by it."""
+def job(params: Mapping[str, Any]) -> Job[Snapshot]:
+    """What to do about the addresses. Letting go is not guarded: no protected address is harmed by it."""
     request = Request.of(params)
     if request.state == ABSENT:
         return Job(
@@ -42,7 +30,7 @@ def job(params: Mapping[str, Any]) -> Job:
             decide=lambda snapshot: decide.release(snapshot, request),
             perform={**act.PERFORM, **FAIL2BAN_PERFORM},
         )
-    protected = Protected.of(ALWAYS, protected_here(), Context.from_params(params).protected)
+    protected = protected_by(Context.from_params(params).protected)
     return Job(
         observe=lambda: observe.for_blocking(request.addresses),
         decide=lambda snapshot: decide.block(snapshot, request),

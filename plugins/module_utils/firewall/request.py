@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
-from ..addresses import canonical
+from ..addresses import canonical, parse_network, too_wide
 from ..errors import BadInput
 from ..quantities import parse_duration
 from .span import span
@@ -33,7 +33,18 @@ class Request:
                 "a block lasts between one minute and 30 days",
                 "Write for instance 24h, and block again when it is still needed.",
             )
-        return cls(distinct(params["addresses"]), params["state"], seconds, params["kill_connections"])
+        addresses = distinct(params["addresses"])
+        if params["state"] == ABSENT:
+            _refuse_wide(addresses)
+        return cls(addresses, params["state"], seconds, params["kill_connections"])
+
+
+def _refuse_wide(addresses: Sequence[str]) -> None:
+    """To let a network go lifts every block inside it. Blocks of wide ones are refused by the guard."""
+    for address in addresses:
+        because = too_wide(parse_network(address))
+        if because is not None:
+            raise BadInput(f"network {address}", because, "Name the addresses that are to be let in.")
 
 
 def distinct(texts: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Iterator, Mapping, Sequence
 from ..finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
 from ..lifecycle import iso
 from ..quantities import speak_duration
-from .judge import ATTACKER, Guessed, Judged, Policy, guessed_accounts, judge
+from .judge import ATTACKER, Attacker, Guessed, Judged, Policy, attackers, guessed_accounts, judge
 from .observe import Snapshot
 from .scan import Scanned
 from .tally import Success
@@ -25,10 +25,11 @@ def decide(snapshot: Snapshot, policy: Policy) -> tuple[Mapping[str, Any], Seque
     """The data to return, worst source first, and what is wrong."""
     judged = judge(snapshot, policy)
     accounts = guessed_accounts(judged, snapshot, policy)
+    banned = attackers(judged, policy)
     findings = [
         *_break_ins(judged, snapshot),
         *_account_findings(accounts, snapshot),
-        *_attackers(judged, snapshot),
+        *_attackers(banned, snapshot),
         *_protected(judged, snapshot),
         *_unseen(snapshot),
     ]
@@ -39,7 +40,7 @@ def decide(snapshot: Snapshot, policy: Policy) -> tuple[Mapping[str, Any], Seque
         "scanned": [_scanned_dict(log) for log in snapshot.scanned],
         "sources": [_source_dict(one, policy) for one in judged[:MAX_SOURCES]],
         "sources_left_out": max(0, len(judged) - MAX_SOURCES),
-        "attackers": [one.address for one in judged if one.is_attacker and one.protected is None],
+        "attackers": [one.address for one in banned],
         "accounts": [_account_dict(one) for one in accounts[:MAX_ACCOUNTS]],
         "accounts_left_out": max(0, len(accounts) - MAX_ACCOUNTS),
     }, findings
@@ -110,24 +111,27 @@ def _account_findings(accounts: Sequence[Guessed], snapshot: Snapshot) -> Iterat
         )
 
 
-def _attackers(judged: Sequence[Judged], snapshot: Snapshot) -> Iterator[Finding]:
-    found = [one for one in judged if one.judgement == ATTACKER and one.protected is None]
+def _attackers(banned: Sequence[Attacker], snapshot: Snapshot) -> Iterator[Finding]:
+    """A single address that got in has a finding of its own already."""
+    found = [one for one in banned if one.is_network or not one.got_in]
     for one in found[:MAX_FINDINGS]:
+        many = f" from {len(one.failing)} of its addresses" if one.is_network else ""
         yield Finding(
             id="logins.source.brute_force",
             level=WARNING,
             subject=one.address,
             summary=(
-                f"{one.address} failed {one.failures} times within {_window(snapshot)} on "
-                f"{_names(sorted(one.source.accounts))}; "
+                f"{one.address} failed {one.failures} times within {_window(snapshot)}{many} on "
+                f"{_names(sorted(one.accounts))}; "
                 f"{'it got in' if one.got_in else 'no login came of it'}."
             ),
             evidence={
                 "address": one.address,
                 "failures": one.failures,
-                "account_count": len(one.source.accounts),
-                "first": _time(one.source.first),
-                "last": _time(one.source.last),
+                "address_count": len(one.failing),
+                "account_count": len(one.accounts),
+                "first": _time(one.first),
+                "last": _time(one.last),
             },
             remedy=_REMEDY,
         )
@@ -136,9 +140,9 @@ def _attackers(judged: Sequence[Judged], snapshot: Snapshot) -> Iterator[Finding
         yield Finding(
             id="logins.source.brute_force",
             level=WARNING,
-            subject=f"{len(rest)} more addresses",
+            subject=f"{len(rest)} more attackers",
             summary=(
-                f"{len(rest)} more addresses are guessing, {sum(one.failures for one in rest)} failures "
+                f"{len(rest)} more attackers are guessing, {sum(one.failures for one in rest)} failures "
                 f"together within {_window(snapshot)}; all of them are in attackers."
             ),
             evidence={"count": len(rest), "failures": sum(one.failures for one in rest)},
@@ -234,8 +238,8 @@ def _unseen(snapshot: Snapshot) -> Iterator[Finding]:
             level=WARNING,
             subject="login lines",
             summary=(
-                f"{snapshot.nameless} failures bear no address, or more than one: somebody writes addresses "
-                f"into user names or headers. They are counted against nobody."
+                f"{snapshot.nameless} failures bear no address: somebody may be breaking the lines of the "
+                f"log with long or odd user names. They are counted against nobody."
             ),
             evidence={"failures": snapshot.nameless},
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network
 from typing import Sequence
 
 from ..addresses import Protected
@@ -17,6 +18,10 @@ _WORST_FIRST = (BROKE_IN, ATTACKER, BELOW, USER)
 
 # Who fails on this many accounts does not mistype.
 _ACCOUNTS_OF_A_GUESSER = 3
+# Whoever has one address of such a network of version 6 has all of them.
+_SITE_BITS = 64
+# Here one /64 holds many people: version 4 translated into version 6, and Teredo.
+_SHARED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("2001::/32"))
 # What can be guessed. A key cannot.
 _GUESSABLE = ("password", "keyboard-interactive")
 
@@ -31,10 +36,12 @@ class Policy:
     protected: Protected
 
     def __post_init__(self) -> None:
-        if self.threshold < 1 or self.account_threshold < 2:
-            raise BadInput(
-                "threshold, account_threshold", "they are too small", "Give at least 1 and at least 2."
-            )
+        for name, given, least in (
+            ("threshold", self.threshold, 1),
+            ("account_threshold", self.account_threshold, 2),
+        ):
+            if given < least:
+                raise BadInput(f"{name} {given}", "it is too small", f"Give at least {least}.")
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,40 @@ class Judged:
     @property
     def is_attacker(self) -> bool:
         return self.judgement in (BROKE_IN, ATTACKER)
+
+
+@dataclass(frozen=True)
+class Attacker:
+    """Who should be banned: an address, or the /64 of `failing` addresses that failed enough together."""
+
+    address: str
+    failing: tuple[Judged, ...]
+
+    @property
+    def failures(self) -> int:
+        return sum(one.failures for one in self.failing)
+
+    @property
+    def accounts(self) -> set[str]:
+        return set().union(*(one.source.accounts for one in self.failing))
+
+    @property
+    def first(self) -> float | None:
+        times = (one.source.first for one in self.failing)
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def last(self) -> float | None:
+        times = (one.source.last for one in self.failing)
+        return max((time for time in times if time is not None), default=None)
+
+    @property
+    def got_in(self) -> bool:
+        return any(one.got_in for one in self.failing)
+
+    @property
+    def is_network(self) -> bool:
+        return "/" in self.address
 
 
 @dataclass(frozen=True)
@@ -93,6 +134,43 @@ def _is_break_in(success: Success, policy: Policy) -> bool:
     return (
         success.before.failures >= policy.threshold or len(success.accounts_before) >= _ACCOUNTS_OF_A_GUESSER
     )
+
+
+def attackers(judged: Sequence[Judged], policy: Policy) -> list[Attacker]:
+    """Whom to ban, the worst first; a /64 stands in place of its addresses."""
+    networks = _guessing_networks(judged, policy)
+    within = {_site(one.failing[0].address) for one in networks}
+    alone = [
+        Attacker(one.address, (one,))
+        for one in judged
+        if one.is_attacker and one.protected is None and _site(one.address) not in within
+    ]
+    return sorted([*networks, *alone], key=lambda one: (not one.got_in, -one.failures, one.address))
+
+
+def _guessing_networks(judged: Sequence[Judged], policy: Policy) -> list[Attacker]:
+    """Each /64 of which several addresses failed enough together, and none has only logged in."""
+    sites: dict[int, list[Judged]] = defaultdict(list)
+    for one in judged:
+        site = _site(one.address)
+        if site is not None:
+            sites[site].append(one)
+    found = []
+    for site, ones in sites.items():
+        # Who mistypes and then logs in does not guess: an office full of them is no attacker.
+        failing = tuple(one for one in ones if one.failures and one.judgement != USER)
+        enough = len(failing) > 1 and sum(one.failures for one in failing) >= policy.threshold
+        if enough and all(one.failures for one in ones):
+            network = IPv6Network((site << _SITE_BITS, _SITE_BITS))
+            shared = any(network.overlaps(other) for other in _SHARED)
+            if not shared and policy.protected.why(str(network)) is None:
+                found.append(Attacker(str(network), failing))
+    return found
+
+
+def _site(address: str) -> int | None:
+    """The first half of an address of version 6."""
+    return int(IPv6Address(address)) >> _SITE_BITS if ":" in address else None
 
 
 def guessed_accounts(judged: Sequence[Judged], snapshot: Snapshot, policy: Policy) -> list[Guessed]:

@@ -109,14 +109,15 @@ def observe(request: Request) -> Snapshot:
         journal = _Journal(request, _covered(files, parts, scanned, period))
         journal.read_what_is_missing(tally)
         if not files and journal.begins is None:
-            raise _blind(request, [*troubles, *journal.troubles])
+            looked_at = [*request.logs, *(["the journal"] if request.journal else [])]
+            raise _blind("sshd", looked_at, [*troubles, *journal.troubles])
         seen_from = journal.seen_from
         silent = journal.begins is None and not any(log.sshd for log in scanned)
         tally, scanned = journal.tally, [*scanned, *journal.scanned]
         if journal.wanted and (silent or seen_from > period.since):
             troubles = [*troubles, *journal.troubles]
     elif not nginx_files:
-        raise _blind(request, nginx_troubles)
+        raise _blind("nginx", request.nginx_logs, nginx_troubles)
     web, web_scanned = scan(nginx_parts, period)
     tally.absorb(web)
     scanned = [*scanned, *web_scanned]
@@ -223,13 +224,13 @@ class _Journal:
         )
 
 
-def _blind(request: Request, troubles: Sequence[Unreachable]) -> Unreachable:
-    asked = ", ".join([*request.logs, *request.nginx_logs, *(["the journal"] if request.journal else [])])
+def _blind(program: str, looked_at: Sequence[str], troubles: Sequence[Unreachable]) -> Unreachable:
     because = "; ".join(f"{error.subject}: {error.problem}" for error in troubles)
+    journal = ", or start the journal" if program == "sshd" else ""
     return Unreachable(
-        "login logs",
-        f"there is nothing to read of {asked}{f' ({because})' if because else ''}, so nothing is known",
-        "Name the files in logs, run with become, or say logs=[] and journal=false where there is no sshd.",
+        program,
+        "no log of it could be read, so who failed to log in is not known",
+        f"Run with become{journal}. Looked at: {', '.join(looked_at)}{f' ({because})' if because else ''}.",
     )
 
 

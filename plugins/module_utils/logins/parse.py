@@ -165,18 +165,24 @@ def _rfc3339(match: re.Match[bytes]) -> float | None:
 
 @dataclass(frozen=True)
 class NginxFailure:
-    """A refused basic authentication. `address` is None when the line names more than one client."""
+    """A refused basic authentication. `address` is None when the line was cut before the client."""
 
     time: float
     user: bytes
     address: bytes | None
 
 
-_NGINX_LINES = re.compile(rb"\n([^\n]*(?:password mismatch|was not found in)[^\n]*)")
+# nginx writes a user name as it came, line breaks and all, but only up to its first colon. So no name can
+# hold a stamp or `client: `, and what stands before a colon belongs to one record.
+_NGINX_RECORDS = re.compile(
+    rb'\n((?:\{"log":")?[0-9/]{10} [0-9:]{8} \[error\] [0-9]+#[0-9]+: \*[0-9]+ user \\?"'
+    rb"[^:\n]*(?:\n(?![0-9/]{10} [0-9]{2}:)[^:\n]*)*(?::[^\n]*)?)"
+)
 _NGINX_TIME = re.compile(rb"([0-9]{4})/([0-9]{2})/([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ")
+# The comma behind the address shows that it is whole.
 _NGINX = re.compile(
     rb"[0-9/]{10} [0-9:]{8} \[error\] [0-9]+#[0-9]+: \*[0-9]+ "
-    rb'user "(.*?)"(?:: password mismatch| was not found in "[^"]*"), client: ([^ ,]+), server: .*'
+    rb'user "([^:]*?)"(?:: password mismatch| was not found in "[^"\n]*"), client: ([^ ,]+),.*'
 )
 _DOCKER_TIME = re.compile(rb'"time":"([^"]+)"\}?\s*$')
 
@@ -194,16 +200,15 @@ def nginx_time(line: bytes) -> float | None:
 def nginx_failures(block: bytes) -> Iterator[NginxFailure]:
     """The refused basic authentications in a block.
 
-    User name and request are both the client's, one on each side of the address. A line that names more
-    than one client has therefore been tampered with, and accuses nobody.
+    User name and request are both the client's, one on each side of the address; the first `, client: ` is
+    nginx's own. A name so long that nginx cuts the line before it is a failure that accuses nobody.
     """
-    for line in _NGINX_LINES.findall(block):
-        text = _unwrapped(line)
-        moment = nginx_time(line)
-        match = _NGINX.fullmatch(text) if text and moment is not None else None
-        if match and moment is not None:
-            certain = text.count(b", client: ") == 1
-            yield NginxFailure(moment, match.group(1), match.group(2) if certain else None)
+    for record in _NGINX_RECORDS.findall(block):
+        moment = nginx_time(record)
+        if moment is not None:
+            match = _NGINX.fullmatch(_unwrapped(record))
+            user, address = match.groups() if match else (b"", None)
+            yield NginxFailure(moment, user, address)
 
 
 def _unwrapped(line: bytes) -> bytes:

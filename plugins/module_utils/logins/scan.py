@@ -95,7 +95,8 @@ def _extent(file: LogFile, time_of: TimeOf, period: Period) -> tuple[int, int]:
         return 0, file.size
 
     def reached(limit: float, line: bytes) -> bool | None:
-        time = time_of(line)
+        # A crash leaves NUL bytes where a line was to be; the next line follows them without a break.
+        time = time_of(line.lstrip(b"\0"))
         return None if time is None else time >= limit
 
     start = seek_line(file, lambda line: reached(period.since, line))

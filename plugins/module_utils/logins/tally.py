@@ -108,7 +108,7 @@ class Tally:
     """Sources by their address in canonical spelling.
 
     `existing`: accounts that sshd knew. `forgotten_*`: the sources with the fewest failures, let go because
-    there were too many. `nameless`: failures whose line names no address, or more than one.
+    there were too many. `nameless`: failures whose line names no address.
     """
 
     sources: dict[str, Source] = field(default_factory=dict)

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Generic, Mapping, Sequence, TypeVar
 
-from ..errors import FirebreakError
+from ..errors import BadInput, FirebreakError
 from ..finding import WARNING, Finding
 
 Value = TypeVar("Value")
@@ -80,6 +80,8 @@ def look(sections: Mapping[str, Builder], timeout: float) -> Views:
 
     Each is built in its own thread too: while one looks, the next one's code is loaded.
     """
+    if timeout <= 0:
+        raise BadInput(f"timeout {timeout:g}", "a section needs time to look", "Give 1 second or more.")
     started, one_by_one = time.monotonic(), threading.Lock()
     outcomes = gather({name: _viewer(build, one_by_one) for name, build in sections.items()}, timeout)
     return Views(outcomes, time.monotonic() - started)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable, Mapping
 
+from ..errors import BadInput
 from .sections import Builder, Section
 
 Params = Mapping[str, Any]
@@ -77,4 +78,8 @@ SPEC: dict[str, Any] = {
 
 def chosen(params: Params) -> Mapping[str, Builder]:
     """The sections that were asked for, each once, in the order of the table."""
+    if not params["sections"]:
+        raise BadInput(
+            "sections", "none is named, so nothing would be looked at", f"Name some of {', '.join(TABLE)}."
+        )
     return {name: partial(build, params) for name, build in TABLE.items() if name in params["sections"]}

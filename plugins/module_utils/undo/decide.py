@@ -6,8 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any, Iterable, Mapping, Sequence
 
-from ..errors import BadInput
-from ..finding import NOTICE, Finding
+from ..finding import NOTICE, WARNING, Finding
 from ..ledger import Entry
 from ..lifecycle import Decision
 from ..plan import DONE, FAILED, PLANNED, REFUSED, REVERSIBLE, Act, Plan, Undo
@@ -19,29 +18,25 @@ def decide(entries: Sequence[Entry], wanted: str) -> Decision:
     The symptom is the number of acts that can be taken back and still stand.
     """
     if not any(entry.concerns(wanted) for entry in entries):
-        raise BadInput(
-            f"id {wanted!r}",
-            "this host's ledger has no act of such a run or incident",
-            "The run's id is in the first and the last lines of its output.",
-        )
-    standing = outstanding(carried_out(entries), wanted)
+        return Decision(symptom=0, state={"standing": []}, findings=(_unknown(wanted),))
+    standing, superseded = outstanding(carried_out(entries), wanted)
     reversible = [entry for entry in standing if entry.undo]
     lasting = [entry for entry in standing if not entry.undo]
-    findings = [_irreversible(wanted, lasting)] if lasting else []
+    findings = [*map(_superseded, superseded), *([_irreversible(wanted, lasting)] if lasting else [])]
     acts = tuple(_taking_back(entry, entry.undo) for entry in reversed(reversible) if entry.undo)
     return Decision(
         symptom=len(acts),
         state={"standing": [f"{entry.action} {entry.target}" for entry in reversible]},
         findings=tuple(findings),
-        plan=Plan(acts),
+        plan=Plan(acts, sequential=False),
     )
 
 
 def carried_out(entries: Iterable[Entry]) -> list[Entry]:
     """The acts that took effect, or may have: each is recorded before and after it is done.
 
-    One with no record after it was cut off half way, and counts as done: taking back what never
-    happened does no harm.
+    One with no record after it was cut off half way, and one that failed may have answered too late.
+    Both count as done: taking back what never happened does no harm.
     """
     begun: dict[str, Entry] = {}
     finished: list[Entry] = []
@@ -51,17 +46,19 @@ def carried_out(entries: Iterable[Entry]) -> list[Entry]:
             begun[key] = entry
         elif entry.status in (DONE, FAILED, REFUSED):
             begun.pop(key, None)
-            if entry.status == DONE:
+            if entry.status != REFUSED:
                 finished.append(entry)
     return sorted([*finished, *begun.values()], key=lambda entry: entry.time)
 
 
-def outstanding(entries: Iterable[Entry], wanted: str) -> list[Entry]:
+def outstanding(entries: Iterable[Entry], wanted: str) -> tuple[list[Entry], list[tuple[Entry, Entry]]]:
     """The acts of `wanted` that nothing has taken back since, oldest first.
 
-    Whoever took an act back counts: an undo, or the module asked for the opposite by hand.
+    Whoever took an act back counts: an undo, or the module asked for the opposite by hand. An act that
+    another run has done again since belongs to that run now; the second list pairs the two.
     """
     standing: list[Entry] = []
+    superseded: list[tuple[Entry, Entry]] = []
     for entry in entries:
         key = _key([entry.action, entry.identity])
         taken_back = next((act for act in reversed(standing) if _undo_key(act) == key), None)
@@ -69,7 +66,11 @@ def outstanding(entries: Iterable[Entry], wanted: str) -> list[Entry]:
             standing.remove(taken_back)
         elif entry.concerns(wanted):
             standing.append(entry)
-    return standing
+        else:
+            again = [e for e in standing if e.undo and (e.action, e.target) == (entry.action, entry.target)]
+            superseded += [(each, entry) for each in again]
+            standing = [each for each in standing if each not in again]
+    return standing, superseded
 
 
 def _taking_back(entry: Entry, undo: Mapping[str, Any]) -> Act:
@@ -80,6 +81,29 @@ def _taking_back(entry: Entry, undo: Mapping[str, Any]) -> Act:
         risk=REVERSIBLE,
         reason=f"takes back {entry.action} of {entry.time}, run {entry.run}",
         undo=Undo(entry.action, entry.identity),
+    )
+
+
+def _unknown(wanted: str) -> Finding:
+    return Finding(
+        id="undo.id.unknown",
+        level=WARNING,
+        subject=f"id {wanted}",
+        summary=f"this host's ledger has no act of a run or an incident {wanted}: nothing was done here "
+        f"under that id, or it is mistyped",
+        evidence={"id": wanted},
+    )
+
+
+def _superseded(pair: tuple[Entry, Entry]) -> Finding:
+    old, new = pair
+    return Finding(
+        id="undo.act.superseded",
+        level=NOTICE,
+        subject=f"{old.action} {old.target}",
+        summary=f"{old.action} {old.target} of {old.run} is left alone, for run {new.run} did it again at "
+        f"{new.time}: take back that one",
+        evidence={"run": new.run, "incident": new.incident},
     )
 
 

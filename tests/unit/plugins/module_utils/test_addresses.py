@@ -27,7 +27,9 @@ SITE = Protected.of({"203.0.113.0/24": "this site protects it", "2001:db8:1::/48
         ("203.0.113.7", "203.0.113.7"),
         ("203.0.113.7/32", "203.0.113.7"),
         (" 203.0.113.7 ", "203.0.113.7"),
-        ("203.0.113.7/24", "203.0.113.0/24"),
+        ("203.0.113.0/24", "203.0.113.0/24"),
+        ("::ffff:203.0.113.0/120", "203.0.113.0/24"),
+        ("2001:DB8::/32", "2001:db8::/32"),
         ("2001:DB8:0::1", "2001:db8::1"),
         ("[2001:db8::1]", "2001:db8::1"),
         ("::ffff:203.0.113.7", "203.0.113.7"),
@@ -38,11 +40,22 @@ def test_one_address_has_one_spelling(typed: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "db1", "203.0.113", "203.0.113.7; reboot", "203.0.113.007", "fe80::1%eth0/64/2"]
+    "typed",
+    ["", "db1", "203.0.113", "203.0.113.7; reboot", "203.0.113.007", "fe80::1%eth0", "::1%x$(id)"],
 )
 def test_what_is_no_address_is_refused_by_name(typed: str) -> None:
     with pytest.raises(BadInput, match="neither an address nor a network"):
         parse_network(typed)
+
+
+@pytest.mark.parametrize("typed", ["198.51.100.9/1", "198.51.100.9/24", "2001:db8::1/64"])
+def test_an_address_with_a_prefix_that_does_not_fit_is_asked_about(typed: str) -> None:
+    with pytest.raises(BadInput, match="Did you mean"):
+        parse_network(typed)
+
+
+def test_a_mapped_network_is_held_against_what_is_protected() -> None:
+    assert SITE.why("::ffff:203.0.113.0/120") == "this site protects it"
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding
 from ansible_collections.firebreak.incident.plugins.module_utils.guard import Guard
-from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Ledger
+from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Entry, Ledger
 from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import (
     Decision,
+    Job,
     run_change,
     run_info,
 )
@@ -37,13 +38,15 @@ class Switches:
     def __init__(self, off: str, stuck: str = "", gone: str = "", broken: str = "") -> None:
         self.off, self.stuck, self.gone, self.broken = list(off), stuck, gone, broken
         self.attempts: list[str] = []
+        self.sequential = True
 
     def observe(self) -> tuple[str, ...]:
         return tuple(self.off)
 
     def decide(self, off: tuple[str, ...]) -> Decision:
         findings = tuple(Finding("test.switch.off", "warning", name, f"{name} is off") for name in off)
-        return Decision(len(off), {"off": list(off)}, findings, Plan(tuple(map(make_act, off))))
+        plan = Plan(tuple(map(make_act, off)), sequential=self.sequential)
+        return Decision(len(off), {"off": list(off)}, findings, plan)
 
     def set(self, identity: Mapping[str, Any]) -> None:
         name = identity["name"]
@@ -58,16 +61,10 @@ class Switches:
     def change(
         self, ledger: Ledger, check_mode: bool = False, guards: tuple[Guard, ...] = (), **params: Any
     ) -> Any:
-        return run_change(
-            {**PARAMS, **params},
-            check_mode,
-            self.observe,
-            self.decide,
-            {"test.set": self.set},
-            guards,
-            ledger,
-            clock=lambda: NOW,
-        )
+        return run_change({**PARAMS, **params}, check_mode, self.job(guards), ledger, clock=lambda: NOW)
+
+    def job(self, guards: tuple[Guard, ...] = ()) -> Job[tuple[str, ...]]:
+        return Job(lambda: self.observe(), self.decide, {"test.set": self.set}, guards)
 
 
 @pytest.fixture
@@ -146,6 +143,43 @@ def test_the_first_failure_stops_the_rest_and_everything_is_reported(ledger: Led
     assert [action["status"] for action in raised.value.result["actions"]] == ["done", "failed", "refused"]
 
 
+def test_a_failure_stops_only_the_acts_on_its_own_target_where_the_others_do_not_rest_on_it(
+    ledger: Ledger,
+) -> None:
+    switches = Switches("abc", broken="b")
+    switches.sequential = False
+    with pytest.raises(FirebreakError, match=r"b: test\.set failed") as raised:
+        switches.change(ledger)
+    assert [action["status"] for action in raised.value.result["actions"]] == ["done", "failed", "done"]
+    assert raised.value.result["verdict"] == "improved"
+
+
+class FillingLedger(Ledger):
+    """Takes so many entries and no more."""
+
+    room = 0
+
+    def append(self, entry: Entry) -> Path:
+        if self.room == 0:
+            raise Unreachable("ledger", "No space left on device", "Free a few kilobytes.")
+        self.room -= 1
+        return super().append(entry)
+
+
+@pytest.mark.parametrize(("room", "statuses"), [(1, ["done", "refused"]), (2, ["done", "refused"])])
+def test_what_was_done_is_not_lost_when_the_ledger_fills_up(
+    tmp_path: Path, room: int, statuses: list[str]
+) -> None:
+    ledger = FillingLedger([str(tmp_path)])
+    ledger.room = room
+    switches = Switches("ab")
+    with pytest.raises(FirebreakError, match="could no longer be recorded") as raised:
+        switches.change(ledger)
+    assert switches.attempts == ["a"]
+    assert [action["status"] for action in raised.value.result["actions"]] == statuses
+    assert raised.value.result["changed"] is True
+
+
 def test_a_refusal_beside_done_acts_is_no_failure(ledger: Ledger) -> None:
     result = Switches("ab").change(ledger, guards=(lambda act: "protected" if act.target == "b" else None,))
     assert result["verdict"] == "improved"
@@ -193,16 +227,7 @@ def test_the_cooldown_ends_with_the_hour(ledger: Ledger) -> None:
         switches.off = ["a"]
         switches.change(ledger)
     switches.off = ["a"]
-    result = run_change(
-        PARAMS,
-        False,
-        switches.observe,
-        switches.decide,
-        {"test.set": switches.set},
-        (),
-        ledger,
-        clock=lambda: NOW + timedelta(seconds=3601),
-    )
+    result = run_change(PARAMS, False, switches.job(), ledger, clock=lambda: NOW + timedelta(seconds=3601))
     assert result["verdict"] == "resolved"
 
 

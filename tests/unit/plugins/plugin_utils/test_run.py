@@ -13,6 +13,7 @@ from ansible_collections.firebreak.incident.plugins.plugin_utils.run import (
     check_fleet,
     new_run_id,
     parse_id,
+    parse_report,
 )
 
 SCENARIO = Scenario(
@@ -112,3 +113,16 @@ def test_a_meta_file_of_another_shape_says_so(tmp_path: Path, text: str) -> None
     (tmp_path / "x.meta.yml").write_text(text)
     with pytest.raises(BadInput, match="not a scenario's meta file"):
         Scenario.of(tmp_path / "x.yml")
+
+
+def test_a_number_below_its_minimum_is_refused() -> None:
+    scenario = Scenario("look", False, {"threshold": {"type": "int", "x_min": 1, "default": 10}})
+    with pytest.raises(BadInput, match=r"input 'threshold': 0 is too small\. Give 1 or more"):
+        scenario.inputs({"threshold": 0}, {"threshold"})
+
+
+def test_a_report_that_cannot_be_written_is_told_before_any_host_is_asked(tmp_path: Path) -> None:
+    assert parse_report(str(tmp_path / "report.md")) == tmp_path / "report.md"
+    for path in (tmp_path, tmp_path / "no" / "such.md"):
+        with pytest.raises(BadInput, match="cannot be written"):
+            parse_report(str(path))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -134,7 +135,9 @@ class TestBlocking:
 networks = st.one_of(
     st.ip_addresses(v=4).map(str),
     st.ip_addresses(v=6).map(str),
-    st.tuples(st.ip_addresses(v=4), st.integers(8, 32)).map(lambda pair: f"{pair[0]}/{pair[1]}"),
+    st.tuples(st.ip_addresses(v=4), st.integers(8, 32)).map(
+        lambda pair: str(ipaddress.ip_network(pair, strict=False))
+    ),
     st.sampled_from([*ALWAYS, "127.0.0.1", "::1", "104.16.0.9", "fe80::1", "::ffff:127.0.0.1"]),
 )
 

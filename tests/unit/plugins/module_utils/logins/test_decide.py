@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.firebreak.incident.plugins.module_utils.addresses import Protected
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.decide import MAX_FINDINGS, decide
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.judge import Policy
@@ -99,6 +103,129 @@ def test_the_worst_come_first_and_the_lists_are_bounded() -> None:
     assert len(brute_force) == MAX_FINDINGS + 1
     assert brute_force[-1].evidence["count"] == 1480
     assert all(one.remedy and one.remedy.playbook == "contain_security" for one in brute_force)
+
+
+SITE = "2001:db8:1:2::"
+CLEAN = source(0, set(), login(0, set(), "anna", "publickey"))
+MISTYPED = source(1, {"anna"}, login(1, {"anna"}, "anna"))
+
+
+def site_of(number: int, failures: int) -> dict[str, Source]:
+    return {f"{SITE}{one:x}": source(failures) for one in range(1, number + 1)}
+
+
+@pytest.mark.parametrize(("number", "failures"), [(2000, 9), (201, 10), (2, 5), (10, 1)])
+def test_the_addresses_of_one_site_are_one_attacker_together(number: int, failures: int) -> None:
+    data, findings = judged(site_of(number, failures))
+    assert data["attackers"] == [f"{SITE}/64"]
+    [finding] = [one for one in findings if one.id == "logins.source.brute_force"]
+    assert finding.subject == f"{SITE}/64"
+    assert f"{SITE}/64 failed {number * failures} times" in finding.summary
+    assert f"from {number} of its addresses" in finding.summary
+    assert finding.evidence["address_count"] == number
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        site_of(9, 1),
+        {f"{SITE}1": source(9)},
+        # Next door is another site, and one of version 4 is none.
+        {f"{SITE}1": source(9), "2001:db8:1:3::1": source(9)},
+        {"203.0.113.7": source(9), "203.0.113.8": source(9)},
+        {**site_of(5, 9), f"{SITE}aa": CLEAN},
+        # An office where everybody mistypes and then logs in.
+        {f"{SITE}{one:x}": MISTYPED for one in range(1, 100)},
+        {f"{SITE}1": source(9), f"{SITE}2": MISTYPED},
+        # A translator's clients, and those of one Teredo server, share nothing but that.
+        {"64:ff9b::cb00:7107": source(9), "64:ff9b::cb00:7108": source(9)},
+        {"2001:0:4136:e378::1": source(9), "2001:0:4136:e378::2": source(9)},
+    ],
+)
+def test_a_site_is_no_attacker_when_it_may_hold_bystanders(sources: dict[str, Source]) -> None:
+    data, findings = judged(sources)
+    assert data["attackers"] == []
+    assert not [one for one in findings if one.id == "logins.source.brute_force"]
+
+
+def test_one_address_alone_does_not_stand_for_its_site() -> None:
+    data, _findings = judged({f"{SITE}66": source(500), f"{SITE}aa": MISTYPED})
+    assert data["attackers"] == [f"{SITE}66"]
+
+
+def test_beside_a_clean_login_addresses_are_judged_singly() -> None:
+    data, _findings = judged({**site_of(2, 9), f"{SITE}66": source(10), f"{SITE}aa": CLEAN})
+    assert data["attackers"] == [f"{SITE}66"]
+
+
+def test_a_lucky_guess_does_not_save_the_others_of_its_site() -> None:
+    lucky = source(9, {"root"}, login(9, {"root"}))
+    data, findings = judged({**site_of(20, 9), f"{SITE}aa": lucky})
+    assert data["attackers"] == [f"{SITE}/64"]
+    assert [one.id for one in findings if one.level == "critical"] == [
+        "logins.account.success_after_guessing"
+    ]
+
+
+@pytest.mark.parametrize("safe", [f"{SITE}ffff", f"{SITE}/64", "2001:db8::/32", f"{SITE}1"])
+def test_a_site_with_something_protected_in_it_is_judged_singly(safe: str) -> None:
+    policy = Policy(10, 10, Protected.of({safe: "it is ours"}))
+    data, _findings = judged({**site_of(3, 9), f"{SITE}66": source(10)}, policy)
+    inside = ipaddress.ip_address(f"{SITE}66") in ipaddress.ip_network(safe)
+    assert data["attackers"] == ([] if inside else [f"{SITE}66"])
+
+
+def test_a_break_in_from_a_guessing_site_stays_a_finding_of_its_own() -> None:
+    sources = {**site_of(3, 9), f"{SITE}66": source(12, {"root"}, login(12, {"root"}))}
+    data, findings = judged({"203.0.113.7": source(500), **sources})
+    assert data["attackers"] == [f"{SITE}/64", "203.0.113.7"]
+    assert [(one.id, one.subject) for one in findings] == [
+        ("logins.source.success_after_failures", f"{SITE}66 as root"),
+        ("logins.source.brute_force", f"{SITE}/64"),
+        ("logins.source.brute_force", "203.0.113.7"),
+    ]
+    assert "it got in" in findings[1].summary
+
+
+ADDRESSES = st.sampled_from(
+    [f"2001:db8:1:{site}::{host}" for site in (1, 2, 3) for host in (1, 2, 3)] + ["203.0.113.7", "64:ff9b::1"]
+)
+DEEDS = st.sampled_from([source(0, set()), source(1), source(4), source(9), source(10), CLEAN, MISTYPED,
+                         source(12, {"root"}, login(12, {"root"}))])  # fmt: skip
+
+
+@given(st.dictionaries(ADDRESSES, DEEDS), st.sets(ADDRESSES, max_size=2))
+def test_no_attacker_goes_unlisted_and_nobody_protected_or_innocent_is_listed(
+    sources: dict[str, Source], safe: set[str]
+) -> None:
+    data, _findings = judged(sources, Policy(10, 10, Protected.of(dict.fromkeys(safe, "it is ours"))))
+    attackers: Any = data["attackers"]
+    networks = [ipaddress.ip_network(one) for one in attackers]
+    listed = {one for one in [*sources, *safe] if any(ipaddress.ip_address(one) in each for each in networks)}
+    guilty = {
+        one["address"]
+        for one in data["sources"]  # type: ignore[attr-defined]
+        if one["judgement"] in ("attacker", "broke_in") and one["protected"] is None
+    }
+    innocent = {address for address, one in sources.items() if one.logins and not one.tries.failures}
+    assert guilty <= listed
+    assert not listed & (innocent | safe)
+    assert all(one is other or not one.overlaps(other) for one in networks for other in networks)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "account_threshold", "message"),
+    [
+        (0, 10, "threshold 0: it is too small. Give at least 1."),
+        (10, 1, "account_threshold 1: it is too small. Give at least 2."),
+    ],
+)
+def test_a_threshold_too_small_is_refused_by_its_own_name(
+    threshold: int, account_threshold: int, message: str
+) -> None:
+    with pytest.raises(BadInput) as refused:
+        Policy(threshold, account_threshold, Protected.of({}))
+    assert str(refused.value) == message
 
 
 def test_many_sources_on_one_account_are_distributed_guessing() -> None:

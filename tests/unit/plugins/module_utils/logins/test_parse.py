@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -208,13 +209,74 @@ def test_both_ways_to_fail_basic_authentication_are_read(how: bytes, utc: None) 
     assert failure.time == epoch("2026-11-21T22:05:00")
 
 
-def test_a_line_of_nginx_that_names_two_clients_accuses_neither() -> None:
-    spoof = b", client: 6.6.6.6, server: _"
-    [by_request] = nginx_failures(NGINX % (b"ops", b": password mismatch", b"192.0.2.1", b"/" + spoof))
-    [by_name] = nginx_failures(
-        NGINX % (b'x": password mismatch' + spoof, b": password mismatch", b"192.0.2.1", b"/")
-    )
-    assert by_request.address is by_name.address is None
+SPOOF = b", client: 198.51.100.66, server: x"
+MISMATCH = b": password mismatch"
+
+
+def in_docker(text: bytes) -> bytes:
+    """What Docker's json-file driver makes of these lines: one record for each."""
+    records = [
+        {"log": one.decode() + "\n", "stream": "stderr", "time": "2026-11-21T22:05:00.5Z"}
+        for one in text.strip(b"\n").split(b"\n")
+    ]
+    return b"\n" + b"".join(json.dumps(one, separators=(",", ":")).encode() + b"\n" for one in records)
+
+
+@pytest.mark.parametrize("wrap", [bytes, in_docker], ids=["bare", "docker"])
+@pytest.mark.parametrize("client", [b"192.0.2.1", b"2001:db8::1"])
+@pytest.mark.parametrize(
+    ("user", "how", "request_line", "header"),
+    [
+        (b"ops", MISMATCH, b"/", b'referrer: "q' + SPOOF + b'"'),
+        (b"ops", b' was not found in "/etc/nginx/.htpasswd"', b"/", b'referrer: "q' + SPOOF + b'"'),
+        (b"ops", MISMATCH, b"/" + SPOOF, b'host: "x"'),
+        (b"ops", MISMATCH, b"/", b'host: "' + MISMATCH + SPOOF + b'"'),
+        # As much of it as a name can hold, which has no colon.
+        (b'x" was not found in "y", client 198.51.100.66, server x', MISMATCH, b"/", b'host: "x"'),
+        (b'x" password mismatch, client', b' was not found in "/a"', b"/", b'host: "x"'),
+        (b"", MISMATCH, b"/", b'host: "x"'),
+    ],
+)
+def test_nginxs_own_client_is_the_first(
+    user: bytes, how: bytes, request_line: bytes, header: bytes, client: bytes, wrap: Callable[[bytes], bytes]
+) -> None:
+    line = NGINX % (user, how, client, request_line)
+    [failure] = nginx_failures(wrap(line[:-1] + b", " + header + b"\n"))
+    assert (failure.user, failure.address) == (user, client)
+
+
+BROKEN_NAMES = [b"two\nlines", b"\n\n", b"a\n2026/11/21 22", b'x" was not found in "\n']
+
+
+@pytest.mark.parametrize("user", BROKEN_NAMES)
+def test_a_name_of_many_lines_hides_nobody(user: bytes) -> None:
+    lines = NGINX % (user, MISMATCH, b"192.0.2.1", b"/") + (NGINX % (b"b", MISMATCH, b"192.0.2.2", b"/"))[1:]
+    assert [one.address for one in nginx_failures(lines)] == [b"192.0.2.1", b"192.0.2.2"]
+
+
+@pytest.mark.parametrize("user", BROKEN_NAMES)
+def test_what_docker_tore_apart_is_a_failure_that_accuses_nobody(user: bytes) -> None:
+    assert [
+        one.address for one in nginx_failures(in_docker(NGINX % (user, MISMATCH, b"192.0.2.1", b"/")))
+    ] == [None]
+
+
+@given(st.integers(min_value=60, max_value=140))
+def test_a_line_cut_short_is_a_failure_and_accuses_no_other_address(length: int) -> None:
+    cut = (NGINX % (b"a" * 40, MISMATCH, b"203.0.113.81", b"/"))[:length] + b"\n"
+    whole = (NGINX % (b"b", MISMATCH, b"192.0.2.2", b"/"))[1:]
+    first, second = nginx_failures(cut + whole)
+    assert first.address in (None, b"203.0.113.81")
+    assert second.address == b"192.0.2.2"
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters=":")).map(str.encode))
+@example(b'x", client 198.51.100.66, server')
+@example(b"\n{")
+def test_no_name_that_nginx_writes_hides_or_accuses(user: bytes) -> None:
+    assert [one.address for one in nginx_failures(NGINX % (user, MISMATCH, b"192.0.2.1", b"/"))] == [
+        b"192.0.2.1"
+    ]
 
 
 def test_dockers_wrapping_is_taken_off_and_its_time_believed(zone: str) -> None:
@@ -239,7 +301,8 @@ def test_no_bytes_make_the_parsers_raise(noise: bytes) -> None:
     nginx_time(noise)
     account_of(noise)
     parse_rare(noise)
-    list(nginx_failures(b"\n" + noise + b" password mismatch\n"))
+    list(nginx_failures(NGINX % (noise, MISMATCH, noise, noise)))
+    list(nginx_failures(b"\n" + noise + b"\n"))
     counter = SshCounter()
     counter.feed(b"\n" + noise + b"\n")
     for verb in (

@@ -68,7 +68,11 @@ CASES = [
         "nginx_basic_auth.log",
         "2026-11-21T22:45:00",
         ["203.0.113.80"],
-        {"203.0.113.80": ("attacker", 11), "198.51.100.30": ("below_threshold", 1)},
+        {
+            "203.0.113.80": ("attacker", 11),
+            "203.0.113.81": ("below_threshold", 4),
+            "198.51.100.30": ("below_threshold", 1),
+        },
         ["logins.source.brute_force", "logins.log.tampered"],
         nginx=True,
     ),

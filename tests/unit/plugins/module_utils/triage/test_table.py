@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.host import observe
 from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import judge, look
 from ansible_collections.firebreak.incident.plugins.module_utils.triage.table import SPEC, TABLE, chosen
@@ -45,3 +46,8 @@ def test_this_very_machine_can_be_looked_at_with_nothing_configured() -> None:
     data, _findings = judge(look(chosen({**NOTHING, "sections": ["host", "http"]}), 10))
     assert {view["status"] for view in data["sections"].values()} == {"seen"}
     assert json.loads(json.dumps(data))["http"] == []
+
+
+def test_to_look_at_nothing_is_no_way_to_call_a_host_healthy() -> None:
+    with pytest.raises(BadInput, match="nothing would be looked at"):
+        chosen({"sections": []})

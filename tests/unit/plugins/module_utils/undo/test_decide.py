@@ -3,9 +3,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Entry
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import Act, Undo
 from ansible_collections.firebreak.incident.plugins.module_utils.undo.decide import decide
@@ -65,9 +62,20 @@ def test_an_act_that_was_cut_off_half_way_is_taken_back() -> None:
     assert targets([block("a", 1, status="planned")]) == ["t.unblock a"]
 
 
-@pytest.mark.parametrize("status", ["failed", "refused"])
-def test_an_act_that_did_not_take_effect_is_not_taken_back(status: str) -> None:
-    assert targets([block("a", 1, status="planned"), block("a", 2, status=status)]) == []
+def test_an_act_that_was_refused_is_not_taken_back() -> None:
+    assert targets([block("a", 1, status="planned"), block("a", 2, status="refused")]) == []
+
+
+def test_an_act_that_failed_may_have_taken_effect_and_is_taken_back() -> None:
+    assert targets([block("a", 1, status="planned"), block("a", 2, status="failed")]) == ["t.unblock a"]
+
+
+def test_what_another_run_did_again_since_is_left_to_that_run() -> None:
+    entries = [block("a", 1), block("b", 2), block("a", 3, run="r2")]
+    assert targets(entries) == ["t.unblock b"]
+    assert targets(entries, "r2") == ["t.unblock a"]
+    (finding,) = decide(entries, "r1").findings
+    assert (finding.id, finding.evidence["run"]) == ("undo.act.superseded", "r2")
 
 
 def test_what_cannot_be_taken_back_is_named() -> None:
@@ -76,6 +84,8 @@ def test_what_cannot_be_taken_back_is_named() -> None:
     assert "t.kill a" in decision.findings[0].summary
 
 
-def test_an_unknown_id_is_an_error_that_names_it() -> None:
-    with pytest.raises(BadInput, match="id 'r9'"):
-        decide([block("a", 1)], "r9")
+def test_an_id_that_this_host_does_not_know_is_a_warning_that_names_it() -> None:
+    decision = decide([block("a", 1)], "r9")
+    assert (decision.symptom, decision.plan.acts) == (0, ())
+    assert [(f.id, f.level) for f in decision.findings] == [("undo.id.unknown", "warning")]
+    assert "r9" in decision.findings[0].summary

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts together what the module `undo` needs: the performers of every domain, and what guards a block."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+from ..addresses import Protected, protect
+from ..clients.network import protected_by
+from ..fail2ban.act import PERFORM as FAIL2BAN_PERFORM
+from ..firewall.act import performers
+from ..guard import Guard
+from ..ledger import Entry, Ledger
+from ..lifecycle import Context, Job
+from ..plan import Act
+from .decide import decide
+
+SPEC: Mapping[str, Any] = {"id": {"type": "str", "required": True}}
+
+# These let an address in. Taking back anything else that names an address shuts it out again.
+LETTING_IN = frozenset({"firewall.unblock", "fail2ban.unban"})
+
+
+def job(params: Mapping[str, Any], ledger: Ledger) -> Job[Sequence[Entry]]:
+    protected = protected_by(Context.from_params(params).protected)
+    return Job(
+        observe=ledger.entries,
+        decide=lambda entries: decide(entries, params["id"]),
+        perform={**performers(protected), **FAIL2BAN_PERFORM},
+        guards=(_unless_letting_in(protected),),
+    )
+
+
+def _unless_letting_in(protected: Protected) -> Guard:
+    guard = protect(protected)
+
+    def unless(act: Act) -> str | None:
+        return None if act.action in LETTING_IN else guard(act)
+
+    return unless
