@@ -56,6 +56,14 @@ options:
     type: list
     elements: str
     default: [/var/log/nginx/error.log*]
+  nginx_access_logs:
+    description:
+      - Access logs of nginx, as globs. Outsiders can write into the error log, so a refused login counts
+        only as often as its address was answered 401 here. Docker writes both into one file; name it twice
+        then.
+    type: list
+    elements: str
+    default: [/var/log/nginx/access.log*]
   journal:
     description: Whether to read the journal for what the files lack.
     type: bool

@@ -82,3 +82,19 @@ def test_many_sources_on_one_account_are_seen_though_each_stays_below_the_thresh
         attacker.attack("zekka1", number, user="deploy", attempts=3)
     done = play("contain_security", limit="zekka1")
     assert "logins.account.distributed_guessing" in finding_ids(done, "zekka1")
+
+
+def test_a_line_forged_in_the_web_servers_error_log_frames_nobody(
+    pristine: Lab, play: Callable[..., Any]
+) -> None:
+    forged = (
+        "x%0a$(date -u +%Y%%2F%m%%2F%d%%20%H:%M:%S)%20%5Berror%5D%201%231:%20*1%20user%20%22bob%22:"
+        "%20password%20mismatch,%20client:%20198.51.100.88,%20server:%20x%0a"
+    )
+    url = f"http://172.29.77.11/.well-known/acme-challenge/{forged}"
+    pristine.run("client1", ["bash", "-c", f'for i in $(seq 15); do curl -s -o /dev/null "{url}"; done'])
+    written = pristine.run("zekka1", ["cat", "/var/log/nginx/error.log"]).stdout
+    assert written.count('user "bob": password mismatch, client: 198.51.100.88') == 15
+    done = play("contain_security", "--check", limit="zekka1")
+    assert done.result("zekka1", "login_attempts_info")["attackers"] == []
+    assert "logins.nginx.unconfirmed" in finding_ids(done, "zekka1")

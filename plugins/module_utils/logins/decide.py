@@ -8,7 +8,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from ..finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
 from ..lifecycle import iso
-from ..quantities import speak_duration
+from ..quantities import speak_count, speak_duration
 from .judge import ATTACKER, Attacker, Guessed, Judged, Policy, attackers, guessed_accounts, judge
 from .observe import Snapshot
 from .scan import Scanned
@@ -231,6 +231,18 @@ def _unseen(snapshot: Snapshot) -> Iterator[Finding]:
                 "forgotten_sources": snapshot.forgotten_sources,
                 "forgotten_failures": snapshot.forgotten_failures,
             },
+        )
+    if snapshot.unconfirmed:
+        yield Finding(
+            id="logins.nginx.unconfirmed",
+            level=WARNING,
+            subject="nginx",
+            summary=(
+                f"{speak_count(snapshot.unconfirmed, 'refused login')} in nginx's error log are not in its "
+                f"access log and count against nobody: outsiders can write into the former. Name the right "
+                f"nginx_access_logs, or look who does."
+            ),
+            evidence={"failures": snapshot.unconfirmed},
         )
     if snapshot.nameless:
         yield Finding(

@@ -10,6 +10,7 @@ from typing import Any, Mapping, Sequence
 from ..clients.logs import LogFile, TooMuch, find_logs, journal_begins, read_journal
 from ..errors import BadInput, Unreachable
 from ..quantities import parse_duration, parse_size
+from .access import confirmed, refusals
 from .parse import Clock
 from .scan import Part, Period, Scanned, ends_at, plan_parts, scan, scan_ssh, starts_at
 from .tally import Source, Tally
@@ -20,6 +21,7 @@ SPEC: Mapping[str, Any] = {
     "account_threshold": {"type": "int", "default": 10},
     "logs": {"type": "list", "elements": "str", "default": ["/var/log/auth.log*", "/var/log/secure*"]},
     "nginx_logs": {"type": "list", "elements": "str", "default": ["/var/log/nginx/error.log*"]},
+    "nginx_access_logs": {"type": "list", "elements": "str", "default": ["/var/log/nginx/access.log*"]},
     "journal": {"type": "bool", "default": True},
     "max_bytes": {"type": "str", "default": "4g"},
     "now": {"type": "str"},
@@ -40,6 +42,7 @@ class Request:
     window_seconds: int
     logs: Sequence[str]
     nginx_logs: Sequence[str]
+    nginx_access_logs: Sequence[str]
     journal: bool
     budget: int
 
@@ -58,6 +61,7 @@ class Request:
             window,
             params["logs"],
             params["nginx_logs"],
+            params["nginx_access_logs"],
             params["journal"],
             budget,
         )
@@ -77,7 +81,8 @@ class Snapshot:
 
     `seen_from`: what was said about ssh before this could not be seen (seconds since the epoch). `silent`: no
     log has a line of sshd, and there is nothing to compare that with. `clock_differs`: by how many seconds
-    the time in a log's last line differs from the time at which it was written, by path.
+    the time in a log's last line differs from the time at which it was written, by path. `unconfirmed`:
+    refused logins in nginx's error log that its access log does not know.
     """
 
     period: Period
@@ -92,6 +97,7 @@ class Snapshot:
     forgotten_sources: int = 0
     forgotten_failures: int = 0
     nameless: int = 0
+    unconfirmed: int = 0
 
 
 def observe(request: Request) -> Snapshot:
@@ -119,6 +125,9 @@ def observe(request: Request) -> Snapshot:
     elif not nginx_files:
         raise _blind("nginx", request.nginx_logs, nginx_troubles)
     web, web_scanned = scan(nginx_parts, period)
+    unconfirmed = 0
+    if web.sources:
+        web, unconfirmed = confirmed(web, refusals(request.nginx_access_logs, period.since))
     tally.absorb(web)
     scanned = [*scanned, *web_scanned]
     return Snapshot(
@@ -137,6 +146,7 @@ def observe(request: Request) -> Snapshot:
         tally.forgotten_sources,
         tally.forgotten_failures,
         tally.nameless,
+        unconfirmed,
     )
 
 

@@ -70,6 +70,7 @@ def request(folder: Path, **given: Any) -> Request:
         "max_bytes": "1g",
         "logs": [f"{folder}/auth.log*"],
         "nginx_logs": [f"{folder}/nginx.log*"],
+        "nginx_access_logs": [f"{folder}/access.log*"],
         "journal": True,
         "now": None,
     }

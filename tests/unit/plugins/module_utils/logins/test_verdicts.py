@@ -104,6 +104,7 @@ def look(path: Path, case: Case, window: str = "1h") -> tuple[dict[str, Any], li
             "max_bytes": "1g",
             "logs": [] if case.nginx else pattern,
             "nginx_logs": pattern if case.nginx else [],
+            "nginx_access_logs": [str(path.parent / "access.log")],
             "journal": False,
             "now": case.now,
         },
@@ -122,6 +123,12 @@ def written(case: Case, folder: Path, compress: bool) -> Path:
         path.write_bytes(gzip.compress((folder / case.log).read_bytes()))
         (folder / case.log).unlink()
     os.utime(path, (moment - 300, moment - 300))
+    refused = [
+        f'{address} - admin [21/Nov/2026:22:05:00 +0000] "GET / HTTP/1.1" 401 172 "-" "curl"\n'
+        for address, (_judgement, failures) in case.judgements.items()
+        for _time in range(failures)
+    ]
+    (folder / "access.log").write_text("".join(refused))
     return path
 
 
