@@ -64,7 +64,7 @@ class Switches:
         return run_change({**PARAMS, **params}, check_mode, self.job(guards), ledger, clock=lambda: NOW)
 
     def job(self, guards: tuple[Guard, ...] = ()) -> Job[tuple[str, ...]]:
-        return Job(lambda: self.observe(), self.decide, {"test.set": self.set}, guards)
+        return Job(self.observe, self.decide, {"test.set": self.set}, guards)
 
 
 @pytest.fixture
