@@ -22,6 +22,7 @@ demo: lab ## An attack and a breakage on each host, triage, containment, proof f
 test: lab ## Every test: unit, integration on the lab, molecule
 	pytest -n auto tests/unit
 	pytest tests/integration
+	molecule reset
 	molecule test
 
 unit: setup ## The tests that need no lab
