@@ -218,8 +218,7 @@ findings:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.firebreak.incident.plugins.module_utils.addresses import ALWAYS, Protected
-from ansible_collections.firebreak.incident.plugins.module_utils.clients.network import protected_here
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.network import protected_by
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
 from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import (
     Context,
@@ -236,7 +235,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec={**SPEC, **context_spec()}, supports_check_mode=True)
     params = module.params
     try:
-        protected = Protected.of(Context.from_params(params).protected, protected_here(), ALWAYS)
+        protected = protected_by(Context.from_params(params).protected)
         policy = Policy(params["threshold"], params["account_threshold"], protected)
         request = Request.from_params(params, utc_now())
         result = run_info(lambda: observe(request), lambda snapshot: decide(snapshot, policy))
