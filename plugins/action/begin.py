@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
+from ansible_collections.firebreak.incident.plugins.plugin_utils.inventory import inventory
 from ansible_collections.firebreak.incident.plugins.plugin_utils.run import Scenario, check_fleet, new_run_id
 
 
@@ -45,4 +46,4 @@ class ActionModule(ActionBase):
             "check_mode": self._task.check_mode,
             "changes": scenario.changes,
         }
-        return {"changed": False, "run": run, "inputs": inputs}
+        return {"changed": False, "run": run, "inputs": inputs, "inventory": inventory(variables)}

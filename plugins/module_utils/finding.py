@@ -12,13 +12,18 @@ LEVELS = (CRITICAL, WARNING, NOTICE)
 
 @dataclass(frozen=True)
 class Remedy:
-    """The playbook that deals with a finding, and the inputs it needs to do so."""
+    """The playbook that deals with a finding, and the inputs it needs to do so.
+
+    `cures` is False where the playbook only keeps the damage from spreading: the finding is as true
+    afterwards as before, as with a break-in.
+    """
 
     playbook: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    cures: bool = True
 
     def as_dict(self) -> dict[str, Any]:
-        return {"playbook": self.playbook, "inputs": dict(self.inputs)}
+        return {"playbook": self.playbook, "inputs": dict(self.inputs), "cures": self.cures}
 
 
 @dataclass(frozen=True)

@@ -59,4 +59,17 @@ inputs:
   description: Every input of the playbook by its name, cast, with defaults for those that were not given.
   returned: success
   type: dict
+inventory:
+  description: Where the hosts of the inventory are, so that no other host is made to work it out again.
+  returned: success
+  type: dict
+  contains:
+    addresses:
+      description: The addresses of each host by its name.
+      type: dict
+      sample: {db1: [192.0.2.1]}
+    unresolved:
+      description: The hosts whose names do not resolve on the controller.
+      type: list
+      elements: str
 """

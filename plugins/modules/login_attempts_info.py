@@ -182,6 +182,12 @@ attackers:
   type: list
   elements: str
   sample: [203.0.113.7, "2001:db8::66", "2001:db8:1:2::/64"]
+intruders:
+  description: The addresses that seem to have got in by guessing, protected ones among them.
+  returned: success
+  type: list
+  elements: str
+  sample: [203.0.113.7]
 accounts:
   description: The accounts that many sources failed on, at most 100.
   returned: success

@@ -13,7 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ansible_collections.firebreak.incident.plugins.module_utils.finding import LEVELS, NOTICE, Finding
+from ansible_collections.firebreak.incident.plugins.module_utils.finding import (
+    LEVELS,
+    NOTICE,
+    Finding,
+    Remedy,
+)
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import DONE, PLANNED, Act
 
 from .rendering.command import Launcher
@@ -114,7 +119,7 @@ def _standing(reports: Sequence[Report], playbook: str | None) -> list[Finding]:
     """The findings that still hold.
 
     The same finding seen again replaces the earlier one. A module that changes something measures again
-    what its playbook is there for, so what an earlier look said about that is out of date.
+    what its playbook cures, so what an earlier look said about that is out of date.
     """
     standing: dict[tuple[str, str], Finding] = {}
     for report in reports:
@@ -122,7 +127,7 @@ def _standing(reports: Sequence[Report], playbook: str | None) -> list[Finding]:
             standing = {
                 key: finding
                 for key, finding in standing.items()
-                if finding.remedy is None or finding.remedy.playbook != playbook
+                if finding.remedy is None or finding.remedy.playbook != playbook or not finding.remedy.cures
             }
         for finding in report.findings:
             standing[finding.id, finding.subject] = finding
@@ -168,11 +173,12 @@ def _next(
     if run.check_mode and run.playbook and planned:
         lines[launcher.command(run.playbook, planned, run.inputs)] = None
     not_better = [host for host, each in seen.items() if any(r.verdict in _NOT_BETTER for r in each.reports)]
-    for playbook, inputs, hosts in _remedies(findings):
-        if playbook == run.playbook:
+    for remedy, hosts in _remedies(findings):
+        if remedy.playbook == run.playbook and remedy.cures:
             hosts = [host for host in hosts if host not in (planned if run.check_mode else not_better)]
-        if hosts:
-            lines[launcher.command(playbook, hosts, inputs)] = None
+        contained = remedy.playbook == run.playbook and remedy.inputs.items() <= run.inputs.items()
+        if hosts and (remedy.cures or not contained):
+            lines[launcher.command(remedy.playbook, hosts, remedy.inputs)] = None
     if not_better and run.playbook != _TRIAGE:
         lines[launcher.command(_TRIAGE, not_better)] = None
     undoable = _hosts_with(seen, lambda act: act.status == DONE and act.undo is not None)
@@ -189,15 +195,15 @@ def _hosts_with(seen: Mapping[str, Seen], wanted: Callable[[Act], bool]) -> list
     ]
 
 
-def _remedies(findings: Sequence[Located]) -> Iterable[tuple[str, Mapping[str, Any], list[str]]]:
-    """Playbook, inputs and hosts, each pair of playbook and inputs once, in the order of the findings."""
-    found: dict[str, tuple[str, Mapping[str, Any], list[str]]] = {}
+def _remedies(findings: Sequence[Located]) -> Iterable[tuple[Remedy, list[str]]]:
+    """Each remedy once with its hosts, in the order of the findings."""
+    found: dict[str, tuple[Remedy, list[str]]] = {}
     for each in findings:
         remedy = each.finding.remedy
         if remedy is None:
             continue
-        key = json.dumps([remedy.playbook, remedy.inputs], sort_keys=True, default=str)
-        hosts = found.setdefault(key, (remedy.playbook, remedy.inputs, []))[2]
+        key = json.dumps(remedy.as_dict(), sort_keys=True, default=str)
+        hosts = found.setdefault(key, (remedy, []))[1]
         if each.host not in hosts:
             hosts.append(each.host)
     return found.values()

@@ -8,8 +8,6 @@ import getpass
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from ipaddress import ip_network
 from typing import Any
 
 from ansible import context as cli
@@ -18,9 +16,9 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
+from ansible_collections.firebreak.incident.plugins.plugin_utils.inventory import inventory
 from ansible_collections.firebreak.incident.plugins.plugin_utils.run import check_fleet, new_run_id
 
-RESOLVE_SECONDS = 2.0
 SITE_VARIABLES = {
     "firebreak_management_addresses": "it is a management address of this site",
     "firebreak_protected_addresses": "this site protects it",
@@ -65,21 +63,17 @@ class ActionModule(ActionBase):
         for name, reason in SITE_VARIABLES.items():
             for address in self._templar.template(variables.get(name)) or ():
                 found.setdefault(str(address), reason)
-        hostvars = variables.get("hostvars", {})
-        endpoints = {
-            host: str(hostvars[host].get("ansible_host") or host)
-            for host in variables.get("groups", {}).get("all", ())
-        }
-        resolved, unresolved = resolve(endpoints)
-        for host, addresses in resolved.items():
+        known = (variables.get("firebreak_run") or {}).get("inventory") or inventory(variables)
+        for host, addresses in known["addresses"].items():
             for address in addresses:
                 found.setdefault(address, f"it is {host} of the inventory")
-        for address in own_addresses_towards(resolved.get(variables.get("inventory_hostname", ""), ())):
+        own = known["addresses"].get(variables.get("inventory_hostname", ""), ())
+        for address in own_addresses_towards(own):
             found.setdefault(address, "it is the controller")
-        if unresolved and self._changes:
+        if known["unresolved"] and self._changes:
             Display().warning(
                 f"These names of the inventory do not resolve here, so their addresses are not protected: "
-                f"{', '.join(unresolved)}"
+                f"{', '.join(known['unresolved'])}"
             )
         return found
 
@@ -92,29 +86,6 @@ def actor(variables: Mapping[str, Any]) -> str:
     return f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()}"
 
 
-def resolve(endpoints: Mapping[str, str]) -> tuple[dict[str, Iterable[str]], list[str]]:
-    """The addresses of the inventory's hosts, and the hosts whose names do not resolve.
-
-    With a deadline: a dead resolver is a normal condition here.
-    """
-    found: dict[str, Iterable[str]] = {}
-    names: dict[str, str] = {}
-    for host, endpoint in endpoints.items():
-        try:
-            ip_network(endpoint)
-            found[host] = (endpoint,)
-        except ValueError:
-            names[host] = endpoint
-    pool = ThreadPoolExecutor(max_workers=32)
-    lookups = {host: pool.submit(_addresses, name) for host, name in names.items()}
-    wait(lookups.values(), timeout=RESOLVE_SECONDS)
-    pool.shutdown(wait=False, cancel_futures=True)
-    for host, lookup in lookups.items():
-        if lookup.done() and not lookup.cancelled() and lookup.exception() is None:
-            found[host] = lookup.result()
-    return found, [host for host in names if host not in found and host != "localhost"]
-
-
 def own_addresses_towards(addresses: Iterable[str]) -> Iterator[str]:
     """The controller's addresses on the way to a host. Connecting a datagram socket sends nothing."""
     for address in addresses:
@@ -122,7 +93,3 @@ def own_addresses_towards(addresses: Iterable[str]) -> Iterator[str]:
         with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
             probe.connect((address, 9))
             yield probe.getsockname()[0]
-
-
-def _addresses(name: str) -> set[str]:
-    return {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(name, None)}

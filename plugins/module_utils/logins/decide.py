@@ -9,6 +9,7 @@ from typing import Any, Iterator, Mapping, Sequence
 from ..finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
 from ..lifecycle import iso
 from ..quantities import speak_count, speak_duration
+from ..remedies import CONTAIN_COMPROMISE
 from .judge import ATTACKER, Attacker, Guessed, Judged, Policy, attackers, guessed_accounts, judge
 from .observe import Snapshot
 from .scan import Scanned
@@ -41,13 +42,13 @@ def decide(snapshot: Snapshot, policy: Policy) -> tuple[Mapping[str, Any], Seque
         "sources": [_source_dict(one, policy) for one in judged[:MAX_SOURCES]],
         "sources_left_out": max(0, len(judged) - MAX_SOURCES),
         "attackers": [one.address for one in banned],
+        "intruders": _intruders(judged, accounts),
         "accounts": [_account_dict(one) for one in accounts[:MAX_ACCOUNTS]],
         "accounts_left_out": max(0, len(accounts) - MAX_ACCOUNTS),
     }, findings
 
 
 def _break_ins(judged: Sequence[Judged], snapshot: Snapshot) -> Iterator[Finding]:
-    """Without a remedy: blocking the address, as _attackers proposes, leaves whoever got in inside."""
     found = [(one, one.got_in) for one in judged if one.got_in]
     for one, success in found[:MAX_FINDINGS]:
         kept = (
@@ -70,6 +71,7 @@ def _break_ins(judged: Sequence[Judged], snapshot: Snapshot) -> Iterator[Finding
                 "protected": one.protected,
                 **_success_dict(success),
             },
+            remedy=CONTAIN_COMPROMISE,
         )
     rest = found[MAX_FINDINGS:]
     if rest:
@@ -79,7 +81,14 @@ def _break_ins(judged: Sequence[Judged], snapshot: Snapshot) -> Iterator[Finding
             subject=f"{len(rest)} more addresses",
             summary=f"{len(rest)} more addresses logged in after guessing, within {_window(snapshot)}.",
             evidence={"addresses": [one.address for one, _success in rest[:MAX_SOURCES]], "count": len(rest)},
+            remedy=CONTAIN_COMPROMISE,
         )
+
+
+def _intruders(judged: Sequence[Judged], accounts: Sequence[Guessed]) -> list[str]:
+    """The addresses behind every break-in, the protected ones among them."""
+    guessed = [one.success[0] for one in accounts if one.success]
+    return list(dict.fromkeys([*(one.address for one in judged if one.got_in), *guessed]))
 
 
 def _account_findings(accounts: Sequence[Guessed], snapshot: Snapshot) -> Iterator[Finding]:
@@ -96,6 +105,7 @@ def _account_findings(accounts: Sequence[Guessed], snapshot: Snapshot) -> Iterat
                     f"treat it as a break-in."
                 ),
                 evidence={**_account_dict(one), "address": address},
+                remedy=CONTAIN_COMPROMISE,
             )
     for one in accounts[:MAX_FINDINGS]:
         unknown = "" if one.exists else "; there is no such account here"

@@ -55,14 +55,16 @@ def read(result: Mapping[str, Any]) -> Report | None:
 
 
 def _finding(entry: Mapping[str, Any]) -> Finding:
-    remedy = entry.get("remedy")
+    remedy = entry.get("remedy") or {}
     return Finding(
         id=entry["id"],
         level=entry["level"],
         subject=entry["subject"],
         summary=entry["summary"],
         evidence=entry.get("evidence") or {},
-        remedy=Remedy(remedy["playbook"], remedy.get("inputs") or {}) if remedy else None,
+        remedy=Remedy(remedy["playbook"], remedy.get("inputs") or {}, remedy.get("cures", True))
+        if remedy
+        else None,
     )
 
 

@@ -29,5 +29,5 @@ def test_a_finding_is_json_plain() -> None:
         "subject": "subject",
         "summary": "summary",
         "evidence": {},
-        "remedy": {"playbook": "triage", "inputs": {"sections": ["host"]}},
+        "remedy": {"playbook": "triage", "inputs": {"sections": ["host"]}, "cures": True},
     }

@@ -116,6 +116,29 @@ def test_a_fix_that_did_not_help_is_not_proposed_again() -> None:
     assert summary.next == ("ansible-playbook playbooks/triage.yml -l a",)
 
 
+BREAK_IN = found(
+    "critical", "break_in", remedy=Remedy("contain_security", {"threat": "compromise"}, cures=False)
+)
+
+
+def test_what_is_only_contained_is_still_said_after_it_was_contained() -> None:
+    done = Seen(
+        [
+            Report((BREAK_IN, found("warning", remedy=Remedy("contain_security")))),
+            Report((), (act(),), "resolved"),
+        ]
+    )
+    summary = look({"a": done}, playbook="contain_security", inputs={"threat": "compromise"})
+    assert [each.finding.id for each in summary.findings] == ["domain.break_in.bad"]
+    assert summary.next == ()
+
+
+def test_a_playbook_names_itself_as_the_next_step_when_that_takes_other_inputs() -> None:
+    done = Seen([Report((BREAK_IN,)), Report((), (act(),), "resolved")])
+    summary = look({"a": done}, playbook="contain_security")
+    assert summary.next == ("ansible-playbook playbooks/contain_security.yml -l a -e threat=compromise",)
+
+
 def test_undo_is_offered_for_what_can_be_taken_back_only() -> None:
     summary = look(
         {

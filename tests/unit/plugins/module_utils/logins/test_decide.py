@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.firebreak.incident.plugins.module_utils.addresses import Protected
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
-from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding
+from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding, Remedy
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.decide import MAX_FINDINGS, decide
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.judge import Policy
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.observe import Snapshot, Unread
@@ -73,7 +73,8 @@ def test_a_break_in_is_a_critical_finding_that_says_so() -> None:
     assert finding.id == "logins.source.success_after_failures"
     for said in ("203.0.113.7", "deploy", "password", "2026-11-21T23:31:40.000Z", "break-in", "12"):
         assert said in finding.summary
-    assert data["attackers"] == ["203.0.113.7"]
+    assert data["attackers"] == data["intruders"] == ["203.0.113.7"]
+    assert finding.remedy == Remedy("contain_security", {"threat": "compromise"}, cures=False)
 
 
 def test_a_protected_source_is_reported_and_never_banned() -> None:
@@ -85,7 +86,7 @@ def test_a_protected_source_is_reported_and_never_banned() -> None:
 
 def test_a_break_in_from_a_protected_source_is_still_a_break_in() -> None:
     data, findings = judged({"198.51.100.5": source(20, {"root"}, login(20, {"root"}))})
-    assert data["attackers"] == []
+    assert (data["attackers"], data["intruders"]) == ([], ["198.51.100.5"])
     assert [one.id for one in findings] == ["logins.source.success_after_failures"]
     assert "protected" in findings[0].summary
 
@@ -161,7 +162,7 @@ def test_beside_a_clean_login_addresses_are_judged_singly() -> None:
 def test_a_lucky_guess_does_not_save_the_others_of_its_site() -> None:
     lucky = source(9, {"root"}, login(9, {"root"}))
     data, findings = judged({**site_of(20, 9), f"{SITE}aa": lucky})
-    assert data["attackers"] == [f"{SITE}/64"]
+    assert (data["attackers"], data["intruders"]) == ([f"{SITE}/64"], [f"{SITE}aa"])
     assert [one.id for one in findings if one.level == "critical"] == [
         "logins.account.success_after_guessing"
     ]
