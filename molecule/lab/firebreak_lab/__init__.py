@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from .attack import Attacker, Connection
 from .engine import Result
-from .faults import break_one_thing, mend
+from .faults import DEMONSTRATED, FAULTS, begin, broken, end
 from .lab import Lab
 from .model import ATTACKERS, Host, LabError, address, lab_hosts
 
 __all__ = [
     "ATTACKERS",
+    "DEMONSTRATED",
+    "FAULTS",
     "Attacker",
     "Connection",
     "Host",
@@ -18,7 +20,8 @@ __all__ = [
     "LabError",
     "Result",
     "address",
-    "break_one_thing",
+    "begin",
+    "broken",
+    "end",
     "lab_hosts",
-    "mend",
 ]

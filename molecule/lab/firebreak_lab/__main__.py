@@ -8,7 +8,7 @@ import sys
 import time
 
 from .attack import SERVER_NAMES, Attacker
-from .faults import break_one_thing, mend
+from .faults import FAULTS, begin, end
 from .lab import Lab
 from .model import LabError, lab_hosts
 
@@ -31,10 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     for command in (attack, probe):
         command.add_argument("--source", type=int, default=66, help="50, or 66 to 75")
         command.add_argument("--family", choices=["ipv4", "ipv6"], default="ipv4")
-    fault = commands.add_parser("break", help="stop something that users depend on")
-    cure = commands.add_parser("mend", help="start it again")
-    for command in (attack, probe, fault, cure):
         command.add_argument("host", choices=sorted(SERVER_NAMES))
+    for name, what in (("break", "break one thing"), ("mend", "mend it again")):
+        commands.add_parser(name, help=what).add_argument("fault", choices=sorted(FAULTS))
     return parser
 
 
@@ -68,7 +67,7 @@ def _run(args: argparse.Namespace, lab: Lab) -> int:
         print(state)
         return int(state != args.expect)
     else:
-        print((break_one_thing if args.command == "break" else mend)(lab, args.host))
+        print((begin if args.command == "break" else end)(lab, args.fault))
     return 0
 
 
