@@ -11,8 +11,8 @@ short_description: Ask a host what is wrong, in one look
 version_added: 0.1.0
 author: Firebreak maintainers (@firebreak)
 description:
-  - Looks at the host, its services, their health URLs and its logins, all at once, and returns what is wrong,
-    the worst first. Changes nothing.
+  - Looks at the host, its services and what they stand on, at the network, the logs and the logins, all at
+    once, and returns what is wrong, the worst first. Changes nothing.
   - Nothing has to be configured, installed or running. A section that hangs or breaks is itself a finding,
     C(triage.section.unseen), and costs no other section.
 extends_documentation_fragment:
@@ -21,12 +21,18 @@ options:
   sections:
     description:
       - What to look at.
-      - V(host) is CPU, memory, pressure, disks and processes. V(services) is systemd units and containers.
-        V(http) is the health of O(services) and O(endpoints). V(logins) is who tried to log in and who did.
+      - V(host) is CPU, memory, pressure, disks, cgroups and processes. V(services) is systemd units and
+        containers. V(changes) is what was installed, deployed, started and configured lately. V(postgres) and
+        V(redis) are the servers themselves. V(tls) is the certificates that are served, V(http) the health of
+        O(services) and O(endpoints). V(network) is sockets, routes, name resolution and the clock,
+        V(firewall) is rules, jails and blocks. V(logins) is who tried to log in and who did, V(logs) is what
+        the logs complain of, V(monitoring) is Prometheus, Alertmanager and Grafana.
     type: list
     elements: str
-    choices: [host, services, http, logins]
-    default: [host, services, http, logins]
+    choices:
+      [host, services, changes, postgres, redis, tls, http, network, firewall, logins, logs, monitoring]
+    default:
+      [host, services, changes, postgres, redis, tls, http, network, firewall, logins, logs, monitoring]
   timeout:
     description: Seconds that each section may take. One that takes longer is reported as not seen.
     type: int
@@ -37,9 +43,88 @@ options:
         containers and what was stopped since boot are reported.
       - Keys of each are C(runtime) (V(systemd) or V(compose)), C(unit) for systemd, C(project) and C(service)
         for compose, C(health) (a URL), C(essential) (default V(true); the trouble of a service that is not is
-        only a notice) and C(logs).
+        only a notice), C(logs) (file patterns) and C(directory) (where its release is checked out).
     type: dict
     default: {}
+  postgres:
+    description:
+      - The PostgreSQL server of this host, as in C(firebreak_postgres). Without it one that is plainly there
+        is looked at.
+    type: dict
+    suboptions:
+      service:
+        description: Name of the server in O(services). A container is entered through Docker.
+        type: str
+      host:
+        description: Where it listens, when it is to be asked over TCP.
+        type: str
+      port:
+        description: Its port.
+        type: int
+        default: 5432
+      socket:
+        description: Directory of its Unix socket.
+        type: str
+      database:
+        description: The database of the application.
+        type: str
+      user:
+        description: An administrator.
+        type: str
+      password:
+        description: The administrator's password, where one is needed.
+        type: str
+      application_user:
+        description:
+          - The role that the application logs in as. It is tried over TCP, at O(postgres.host) or 127.0.0.1,
+            and for a container at its own address.
+        type: str
+      application_password:
+        description: That role's password. Without it nothing is said about whether the application gets in.
+        type: str
+  redis:
+    description:
+      - The Redis or Valkey server of this host, as in C(firebreak_redis). Without it one that is plainly
+        there is looked at.
+    type: dict
+    suboptions:
+      service:
+        description: Name of the server in O(services). The address of a container is taken from Docker.
+        type: str
+      host:
+        description: Where it listens.
+        type: str
+      port:
+        description: Its port.
+        type: int
+        default: 6379
+      socket:
+        description: Path of its Unix socket.
+        type: str
+      user:
+        description: The ACL user.
+        type: str
+      password:
+        description: The password.
+        type: str
+      tls:
+        description: Whether it speaks TLS.
+        type: bool
+        default: false
+  monitoring:
+    description: The monitoring that watches this host, as in C(firebreak_monitoring). Base URLs.
+    type: dict
+    default: {}
+    suboptions:
+      prometheus:
+        description: For example V(http://prometheus.example:9090).
+        type: str
+      alertmanager:
+        description: For example V(http://alertmanager.example:9093).
+        type: str
+      grafana:
+        description: For example V(https://grafana.example).
+        type: str
   endpoints:
     description: URLs to ask as a user would, as in C(firebreak_endpoints).
     type: list
@@ -54,7 +139,7 @@ options:
         description: Where to connect instead of the host in O(endpoints[].url), as C(host:port).
         type: str
       certificate:
-        description: Name of the certificate that is served there. This module has no use for it.
+        description: Name of the certbot lineage that is to be served there, or the path of the file.
         type: str
       verify:
         description: Whether the certificate must be trusted by the system and fit the host name.
@@ -96,17 +181,68 @@ services:
   returned: when the section is asked for; null when it was not seen
   type: list
   elements: dict
+changes:
+  description:
+    - What changed within C(window_seconds), the newest first in C(changes), each with C(time), C(kind),
+      C(subject), C(what) and, where it is known, C(by) whom; what starts together is one change. C(releases)
+      is the commit that each service's directory is at.
+  returned: when the section is asked for; null when it was not seen
+  type: dict
+postgres:
+  description:
+    - Whether the administrator and the application get in, C(connections) against their limit, sessions by
+      state, who blocks whom, the longest transactions (seconds), replication (bytes and seconds), slots, the
+      archiver and the age of the oldest transaction id.
+  returned: when the section is asked for; null when there is no server or it was not seen
+  type: dict
+redis:
+  description:
+    - Role, memory (bytes) against its limit and policy, errors, evictions, clients, persistence, replication
+      and the slow log (microseconds).
+  returned: when the section is asked for; null when there is no server or it was not seen
+  type: dict
+tls:
+  description:
+    - For each https endpoint what every address of it serves, and the C(file) it should come from. Of each
+      certificate the sha256 C(fingerprint), C(not_before), C(not_after), C(seconds_left), C(share_left) of
+      its lifetime, C(issuer), C(serial) and C(names). C(complaint) is why a client would refuse it.
+  returned: when the section is asked for; null when no endpoint speaks https or it was not seen
+  type: list
+  elements: dict
 http:
   description: Every URL that was asked with its C(status) or C(error) and the C(seconds) it took.
   returned: when the section is asked for; null when it was not seen
   type: list
   elements: dict
+network:
+  description:
+    - Listeners with their processes, sockets by state, the addresses with the most connections and bytes,
+      kernel counters over C(interval) seconds, conntrack, interfaces, default routes, name servers with what
+      each answered and in how many seconds, and the clock (offset in seconds).
+  returned: when the section is asked for; null when it was not seen
+  type: dict
+firewall:
+  description:
+    - How many tables, chains and rules nftables and iptables (v4, v6, legacy) hold, whether ufw is active,
+      the jails of fail2ban with their bans, and Firebreak's own blocks.
+  returned: when the section is asked for; null when it was not seen
+  type: dict
 logins:
   description:
     - What M(firebreak.incident.login_attempts_info) returns for O(login_window), and C(sessions), who is
-      logged in now (null when this host does not tell).
+      logged in now, and C(sudo), who used it (each null when this host does not tell).
     - At most 32 MiB of the logs are read, the newest of them.
   returned: when the section is asked for; null when it was not seen
+  type: dict
+logs:
+  description:
+    - Errors by source, now against the hour before, answers of nginx by class, denied packets and denials of
+      AppArmor or SELinux.
+  returned: when the section is asked for; null when it was not seen
+  type: dict
+monitoring:
+  description: Whether Prometheus, Alertmanager and Grafana answer, and the alerts that fire.
+  returned: when the section is asked for; null when none is configured or it was not seen
   type: dict
 sections:
   description:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from firebreak_lab import Attacker, Lab, break_one_thing, mend
+from firebreak_lab import DEMONSTRATED, Attacker, Lab, begin, broken, end
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOSTS = ("zekka1", "matrixon1")
@@ -30,13 +30,13 @@ def test_what_users_feel_is_named_on_each_host_and_gone_afterwards(
     pristine: Lab, attacker: Attacker, play: Callable[..., Any]
 ) -> None:
     for host, page in PAGES.items():
-        break_one_thing(pristine, host)
+        begin(pristine, DEMONSTRATED[host])
         assert attacker.get(host, page)[0] >= 500
     try:
         broken = play("triage")
     finally:
         for host in HOSTS:
-            mend(pristine, host)
+            end(pristine, DEMONSTRATED[host])
     assert broken.code == 0, broken.output
     assert any("workload.service.down" in line and "redis" in line for line in critical(broken, "zekka1"))
     assert any(
@@ -59,7 +59,7 @@ def test_an_attack_is_named_with_its_remedy(
     found = [
         f for f in done.result("zekka1", "triage_info")["findings"] if f["id"] == "logins.source.brute_force"
     ]
-    assert found[0]["remedy"] == {"playbook": "contain_security", "inputs": {}}
+    assert found[0]["remedy"] == {"playbook": "contain_security", "inputs": {}, "cures": True}
     assert any(
         "contain_security.yml -l zekka1" in command for command in done.result("zekka1", "summary")["next"]
     )
@@ -75,11 +75,8 @@ def test_this_machine_can_be_looked_at_with_nothing_configured() -> None:
 
 
 def test_a_section_that_hangs_costs_only_itself(pristine: Lab, play: Callable[..., Any]) -> None:
-    pristine.run("matrixon1", ["bash", "-c", "kill -STOP $(pidof dockerd)"]).check("stopping dockerd")
-    try:
+    with broken(pristine, "engine-frozen"):
         done = play("triage", limit="matrixon1", section_timeout=3)
-    finally:
-        pristine.run("matrixon1", ["bash", "-c", "kill -CONT $(pidof dockerd)"]).check("continuing dockerd")
     assert done.code == 0, done.output
     result = done.result("matrixon1", "triage_info")
     assert [f["id"] for f in result["findings"] if f["id"] == "workload.runtime.unseen"]

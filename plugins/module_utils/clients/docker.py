@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 from urllib.parse import quote
@@ -49,6 +49,27 @@ class Container:
     error: str = ""
     started: str = ""
     finished: str = ""
+    created: str = ""
+    image_id: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a running container's ports are reached from this host.
+
+    `published` maps a TCP port of the container to the addresses and ports of the host that lead to it.
+    """
+
+    name: str
+    image: str
+    project: str | None
+    service: str | None
+    addresses: tuple[str, ...] = ()
+    published: Mapping[int, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+
+    def endpoints(self, port: int) -> tuple[tuple[str, int], ...]:
+        """Its own addresses first: nothing lies between; then what is published."""
+        return (*((address, port) for address in self.addresses), *self.published.get(port, ()))
 
 
 def socket_path(environment: Mapping[str, str] | None = None) -> Path | None:
@@ -68,7 +89,7 @@ def containers(path: Path, remaining: Callable[[], float]) -> tuple[Container, .
 
     `remaining` says how many seconds are left. Raises `Unreachable`.
     """
-    engine = _Engine(path, remaining)
+    engine = Engine(path, remaining)
     try:
         listed = engine.get("/containers/json?all=true")
         if not isinstance(listed, list):
@@ -80,7 +101,19 @@ def containers(path: Path, remaining: Callable[[], float]) -> tuple[Container, .
         engine.close()
 
 
-class _Engine:
+def places(path: Path, remaining: Callable[[], float]) -> tuple[Place, ...]:
+    """Every running container, from a single question to the engine. Raises `Unreachable`."""
+    engine = Engine(path, remaining)
+    try:
+        listed = engine.get("/containers/json")
+    finally:
+        engine.close()
+    if not isinstance(listed, list):
+        raise Unreachable(f"docker {path}", "its answer is no list", "See docker version.")
+    return tuple(_place(item) for item in listed)
+
+
+class Engine:
     """One kept connection; every request gets the time that is left."""
 
     def __init__(self, path: Path, remaining: Callable[[], float]) -> None:
@@ -89,12 +122,35 @@ class _Engine:
 
     def get(self, target: str) -> Any:
         """The decoded answer; None for an object that is gone."""
+        status, answer = self.ask("GET", target)
+        if status == http.client.NOT_FOUND:
+            return None
+        if status != http.client.OK:
+            raise self._unreachable(f"it answered {status} to {target}", "See journalctl -u docker.")
+        return answer
+
+    def ask(self, method: str, target: str, body: Any = None) -> tuple[int, Any]:
+        """The status and the decoded answer; a `body` is sent as JSON."""
+        status, read, _whole = self.raw(method, target, body)
+        try:
+            return status, json.loads(read.decode("utf-8", "replace"))
+        except ValueError:
+            if status != http.client.OK:
+                return status, None
+            raise self._unreachable("its answer is not JSON", "See docker version.") from None
+
+    def raw(
+        self, method: str, target: str, body: Any = None, budget: int = ANSWER_BUDGET
+    ) -> tuple[int, bytes, bool]:
+        """The status, the answer as it came up to `budget` bytes, and whether that is all of it."""
         try:
             if self._connection.sock is not None:
                 self._connection.sock.settimeout(self._remaining())
-            self._connection.request("GET", target)
+            sent = None if body is None else json.dumps(body)
+            headers = {} if body is None else {"Content-Type": "application/json"}
+            self._connection.request(method, target, sent, headers)
             answer = self._connection.getresponse()
-            body = answer.read(ANSWER_BUDGET)
+            read = answer.read(budget + 1)
         except socket.timeout:
             raise self._unreachable("it did not answer in time", "See journalctl -u docker.") from None
         except PermissionError:
@@ -102,14 +158,11 @@ class _Engine:
         except (OSError, http.client.HTTPException) as error:
             problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise self._unreachable(problem, "See systemctl status docker.") from error
-        if answer.status == http.client.NOT_FOUND:
-            return None
-        if answer.status != http.client.OK:
-            raise self._unreachable(f"it answered {answer.status} to {target}", "See journalctl -u docker.")
-        try:
-            return json.loads(body.decode("utf-8", "replace"))
-        except ValueError:
-            raise self._unreachable("its answer is not JSON", "See docker version.") from None
+        whole = len(read) <= budget
+        if not whole:
+            # The rest of the answer would be taken for the beginning of the next one.
+            self._connection.close()
+        return answer.status, read[:budget], whole
 
     def close(self) -> None:
         self._connection.close()
@@ -152,6 +205,34 @@ def _container(found: Mapping[str, Any]) -> Container:
         error=str(state.get("Error", "")),
         started=str(state.get("StartedAt", "")),
         finished=str(state.get("FinishedAt", "")),
+        created=str(found.get("Created", "")),
+        image_id=str(found.get("Image", "")),
+    )
+
+
+def _place(found: Mapping[str, Any]) -> Place:
+    labels: Mapping[str, str] = found.get("Labels") or {}
+    networks: Mapping[str, Any] = (found.get("NetworkSettings") or {}).get("Networks") or {}
+    addresses = [
+        str(network[key])
+        for network in networks.values()
+        for key in ("IPAddress", "GlobalIPv6Address")
+        if network and network.get(key)
+    ]
+    published: dict[int, tuple[tuple[str, int], ...]] = {}
+    for port in found.get("Ports") or ():
+        if port.get("PublicPort") and port.get("Type") == "tcp":
+            # Published on every address: the loopback one is nearest.
+            bound = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(port.get("IP", ""), port.get("IP", ""))
+            inside = int(port["PrivatePort"])
+            published[inside] = (*published.get(inside, ()), (bound, int(port["PublicPort"])))
+    return Place(
+        name=str((found.get("Names") or [""])[0]).lstrip("/"),
+        image=str(found.get("Image", "")),
+        project=labels.get(PROJECT),
+        service=labels.get(SERVICE),
+        addresses=("127.0.0.1", "::1") if "host" in networks else tuple(addresses),
+        published=published,
     )
 
 

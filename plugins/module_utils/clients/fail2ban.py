@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""fail2ban, asked through its client program. Understands the answers of 0.11 to 1.1."""
+"""fail2ban, asked over its socket or through its client program. Understands the answers of 0.11 to 1.1."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from datetime import datetime
 from typing import Mapping, Sequence
 
 from ..errors import BadInput, FirebreakError, Unreachable
+from . import fail2ban_socket
 from .command import Completed, find, require, run
 
 PROGRAM, PACKAGE = "fail2ban-client", "fail2ban"
 # The server answers while it bans; under a flood that takes a while.
 TIMEOUT = 20.0
+# What changes nothing. The acts are left to the program, which knows more of them than the server does.
+_QUESTIONS = ("ping", "status", "get", "banned")
 _COUNT = re.compile(r"(Currently failed|Total failed|Currently banned|Total banned):\s*(\d+)")
 _BAN = re.compile(
     r"^(?P<address>\S+)\s+\S+ \S+ \+ (?P<seconds>-?\d+) = (?P<until>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)$"
@@ -61,7 +64,7 @@ def running() -> bool:
 
 def version() -> str:
     """The version of the client program, which is the server's: one package brings both."""
-    answer = _run("--version")
+    answer = fail2ban_socket.ask(["version"], TIMEOUT) or _run("--version")
     found = re.search(r"\d+\.\d+\S*", answer.stdout)
     return found.group() if found else ""
 
@@ -170,7 +173,8 @@ def _number(answer: Completed) -> int:
 
 
 def _run(*words: str) -> Completed:
-    return run([require(PROGRAM, PACKAGE), *words], timeout=TIMEOUT)
+    spoken = fail2ban_socket.ask(words, TIMEOUT) if words[0] in _QUESTIONS else None
+    return spoken or run([require(PROGRAM, PACKAGE), *words], timeout=TIMEOUT)
 
 
 def _ask(*words: str, jail_name: str | None = None) -> Completed:

@@ -45,6 +45,15 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Page:
+    """An answer with the text of its body; `whole` is False when there was more than was read."""
+
+    answer: Answer
+    text: str = ""
+    whole: bool = True
+
+
+@dataclass(frozen=True)
 class Answer:
     """`status` is None when there was none, and `error` says why. `seconds` until the body was read."""
 
@@ -79,14 +88,19 @@ def get(target: Target, verify: bool, timeout: float) -> Answer:
 
     `timeout` bounds each step; reading stops when it is over as a whole.
     """
+    return fetch(target, verify, timeout, BODY_BUDGET).answer
+
+
+def fetch(target: Target, verify: bool, timeout: float, budget: int) -> Page:
+    """The same with the body, of which `budget` bytes are read at most."""
     started = time.monotonic()
     try:
-        return _get(target, verify, timeout, started + timeout)
+        return _fetch(target, verify, timeout, started + timeout, budget)
     except (OSError, http.client.HTTPException) as error:
-        return Answer(time.monotonic() - started, error=_reason(error, target, timeout))
+        return Page(Answer(time.monotonic() - started, error=_reason(error, target, timeout)))
 
 
-def _get(target: Target, verify: bool, timeout: float, until: float) -> Answer:
+def _fetch(target: Target, verify: bool, timeout: float, until: float, budget: int) -> Page:
     connection = http.client.HTTPConnection(target.host)
     plain = socket.create_connection((target.connect_host, target.connect_port), timeout)
     try:
@@ -94,31 +108,32 @@ def _get(target: Target, verify: bool, timeout: float, until: float) -> Answer:
         headers = {"Host": target.authority, "User-Agent": AGENT, "Accept": "*/*"}
         connection.request("GET", target.path, headers=headers)
         answer = connection.getresponse()
-        size = _drained(answer, until)
+        body = _drained(answer, until, budget)
     finally:
         connection.close()
         plain.close()
-    return Answer(
+    seen = Answer(
         time.monotonic() - until + timeout,
         status=answer.status,
         location=answer.getheader("Location"),
-        body_bytes=size,
+        body_bytes=len(body),
     )
+    return Page(seen, body.decode("utf-8", "replace"), len(body) < budget)
 
 
-def _drained(answer: http.client.HTTPResponse, until: float) -> int:
-    """Bytes of the body: one that breaks off in the middle is no answer."""
-    size = 0
-    while size < BODY_BUDGET:
+def _drained(answer: http.client.HTTPResponse, until: float, budget: int) -> bytes:
+    """The body: one that breaks off in the middle is no answer."""
+    body = bytearray()
+    while len(body) < budget:
         if time.monotonic() > until:
             raise socket.timeout
-        chunk = answer.read1(BODY_BUDGET - size)
+        chunk = answer.read1(budget - len(body))
         if not chunk:
             if answer.length:
                 raise http.client.IncompleteRead(b"", answer.length)
             break
-        size += len(chunk)
-    return size
+        body += chunk
+    return bytes(body)
 
 
 def _encrypted(plain: socket.socket, host: str, verify: bool) -> socket.socket:

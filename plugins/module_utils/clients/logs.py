@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import os
 import selectors
 import stat
@@ -17,7 +18,7 @@ import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Callable, Iterable, Iterator, Optional, cast
+from typing import IO, Callable, Iterable, Iterator, Mapping, Optional, Sequence, cast
 
 from ..errors import BadInput, Unreachable
 from .command import SEARCH, require, run
@@ -29,6 +30,7 @@ _BEGINNING = 512
 _GZIP = b"\x1f\x8b"
 _NOT_READ = (".xz", ".zst", ".bz2", ".lz4", ".zip")
 _JOURNAL = "the journal"
+_JOURNAL_FILES = ("/run/log/journal", "/var/log/journal")
 
 # Whether a line lies behind what is looked for; None when the line cannot tell.
 IsAfter = Callable[[bytes], Optional[bool]]
@@ -269,3 +271,55 @@ def _printed(argv: list[str], budget: int, deadline: float) -> Iterator[bytes]:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         process.wait()
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of the journal: `time` in seconds since the epoch, the fields that were asked for."""
+
+    time: float
+    fields: Mapping[str, str]
+
+
+def newest_records(
+    matches: Sequence[str], fields: Sequence[str], since: float, budget: int, timeout: float
+) -> tuple[list[Record], bool]:
+    """The journal's records that match, the newest first, and whether the budget cut off older ones.
+
+    `matches` are those of journalctl. Raises `Unreachable`, also where the system's messages are not shown.
+    """
+    argv = [
+        require("journalctl", "systemd"),
+        "--no-pager",
+        "--reverse",
+        "--output=json",
+        f"--output-fields={','.join(fields)}",
+        f"--since=@{int(since)}",
+        *matches,
+    ]
+    # For this output journalctl is silent about what it does not show.
+    if not _shown():
+        raise Unreachable(_JOURNAL, "it does not show the system's messages to you", "Run with become.")
+    answer = run(argv, timeout, budget=budget)
+    # Some versions end with 1 when nothing matches, and complain of nothing.
+    if not answer.ok and answer.stderr.strip():
+        raise Unreachable(_JOURNAL, answer.complaint, "Run journalctl by hand.")
+    return list(_decoded(answer.stdout.splitlines(), fields)), answer.truncated
+
+
+def _shown() -> bool:
+    """Whether the system's own journal may be read by us."""
+    found = [path for top in _JOURNAL_FILES for path in Path(top).glob("*/system.journal")]
+    return any(os.access(path, os.R_OK) for path in found) if found else os.geteuid() == 0
+
+
+def _decoded(lines: Iterable[str], fields: Sequence[str]) -> Iterator[Record]:
+    for line in lines:
+        try:
+            found = json.loads(line)
+            moment = int(found["__REALTIME_TIMESTAMP"]) / 1e6
+        except (ValueError, KeyError, TypeError):
+            # The last line of what was cut, or what journalctl says when there is nothing.
+            continue
+        # A field that is no text comes as a list of bytes, one that is too long as null.
+        yield Record(moment, {name: found[name] for name in fields if isinstance(found.get(name), str)})

@@ -103,6 +103,13 @@ def delete_element(family: str, table: str, name: str, element: str) -> None:
         _checked(answer)
 
 
+def delete_table(family: str, name: str) -> None:
+    """Take a table away with all that is in it; nothing happens when it is not there any more."""
+    answer = _run("delete", "table", family, name)
+    if not answer.ok and _MISSING not in answer.stderr:
+        _checked(answer)
+
+
 def parse(text: str) -> Ruleset:
     """The answer of `nft -j list …`."""
     try:

@@ -61,7 +61,10 @@ class Process:
 
 @dataclass(frozen=True)
 class Mount:
-    """`options` are those of the mount, `super_options` those of the filesystem itself."""
+    """`options` are those of the mount, `super_options` those of the filesystem itself.
+
+    `root` is the directory of the filesystem that is mounted there.
+    """
 
     point: str
     kind: str
@@ -69,6 +72,7 @@ class Mount:
     device: str
     options: frozenset[str]
     super_options: frozenset[str]
+    root: str = "/"
 
 
 @dataclass(frozen=True)
@@ -176,30 +180,50 @@ class Procfs:
 
     def processes(self) -> Iterator[Process]:
         """Every process that can be seen. One that ends meanwhile is left out."""
+        return filter(None, map(self.process, self.pids()))
+
+    def process(self, pid: int) -> Process | None:
+        """None when it has ended or cannot be seen."""
         try:
-            names = [entry.name for entry in self.root.iterdir()]
+            line = (self.root / str(pid) / "stat").read_text(errors="replace")
+        except OSError:
+            return None
+        # The name stands in parentheses and may itself hold any character.
+        head, _end, tail = line.rpartition(")")
+        fields = tail.split()
+        if len(fields) < 22:
+            return None
+        return Process(
+            pid=pid,
+            name=head.partition("(")[2],
+            state=fields[0],
+            started=int(fields[19]),
+            ticks=int(fields[11]) + int(fields[12]),
+            rss=int(fields[21]) * PAGE,
+        )
+
+    def pids(self) -> list[int]:
+        try:
+            with os.scandir(self.root) as entries:
+                return [int(entry.name) for entry in entries if entry.name.isdigit()]
         except OSError as error:
             raise self._unreadable("", error) from error
-        for name in names:
-            if not name.isdigit():
-                continue
-            try:
-                line = (self.root / name / "stat").read_text(errors="replace")
-            except OSError:
-                continue
-            # The name stands in parentheses and may itself hold any character.
-            head, _end, tail = line.rpartition(")")
-            fields = tail.split()
-            if len(fields) < 22:
-                continue
-            yield Process(
-                pid=int(name),
-                name=head.partition("(")[2],
-                state=fields[0],
-                started=int(fields[19]),
-                ticks=int(fields[11]) + int(fields[12]),
-                rss=int(fields[21]) * PAGE,
-            )
+
+    def disk_io(self, pid: int) -> tuple[int, int] | None:
+        """Bytes that a process has had read from and written to disks; None when it is not to be seen."""
+        try:
+            lines = (self.root / str(pid) / "io").read_text().splitlines()
+        except OSError:
+            return None
+        found = {name: int(count) for name, _colon, count in (line.partition(": ") for line in lines)}
+        return found.get("read_bytes", 0), found.get("write_bytes", 0)
+
+    def name(self, pid: int) -> str | None:
+        """None when it has ended."""
+        try:
+            return (self.root / str(pid) / "comm").read_text(errors="replace").rstrip("\n")
+        except OSError:
+            return None
 
     def others_hidden(self) -> bool:
         """Whether /proc shows this user its own processes only (mount option `hidepid`)."""
@@ -215,15 +239,23 @@ class Procfs:
 
     def unit(self, pid: int) -> str | None:
         """The innermost service, scope or container of a process; None outside of any."""
-        try:
-            lines = (self.root / str(pid) / "cgroup").read_text().splitlines()
-        except OSError:
-            return None
-        for line in lines:
-            for part in reversed(line.split(":", 2)[-1].split("/")):
+        groups = self.groups(pid)
+        # The service manager's own hierarchy knows best; in a container the others may show the outside.
+        managed = [groups.pop(name) for name in ("", "name=systemd") if name in groups]
+        for path in (*managed, *groups.values()):
+            for part in reversed(path.split("/")):
                 if part.endswith((".service", ".scope")) or re.fullmatch(r"[0-9a-f]{64}", part):
                     return part
         return None
+
+    def groups(self, pid: int) -> dict[str, str]:
+        """The cgroup of a process for each controller; that of version 2 under the empty name."""
+        try:
+            lines = (self.root / str(pid) / "cgroup").read_text().splitlines()
+        except OSError:
+            return {}
+        fields = (line.split(":", 2) for line in lines if line.count(":") > 1)
+        return {controller: path for _id, names, path in fields for controller in names.split(",")}
 
     def mounts(self) -> tuple[Mount, ...]:
         return tuple(filter(None, (_mount(line) for line in self._text("self/mountinfo").splitlines())))
@@ -314,6 +346,7 @@ def _mount(line: str) -> Mount | None:
         device=fields[2],
         options=frozenset(fields[5].split(",")),
         super_options=frozenset(rest[2].split(",")),
+        root=_unescaped(fields[3]),
     )
 
 

@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Mapping, Sequence
+from typing import Iterable, Iterator, Mapping, Sequence
 
 from ..addresses import canonical
 from ..errors import FirebreakError
@@ -20,6 +20,9 @@ CONNTRACK_BUDGET = 64 * 1024 * 1024
 CONNTRACK = Path("/proc/net/nf_conntrack")
 # What carries data or is about to. TIME-WAIT and its like are memories of a connection.
 LIVE = frozenset({"ESTAB", "SYN-RECV", "CLOSE-WAIT", "FIN-WAIT-1"})
+EVERYBODY = ("0.0.0.0/0", "::/0")
+CONNECTIONS_AT_ONCE = 100
+FORGET_DEADLINE = 5.0
 _FLOW = re.compile(r"\bsrc=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
 
 
@@ -74,6 +77,41 @@ def kill(address: str) -> None:
         )
 
 
+def end(connections: Sequence[Connection]) -> None:
+    """End just these TCP connections where they are; one that is gone already is no error."""
+    unseen: list[str] = []
+    by_place: dict[str, list[Connection]] = {}
+    for each in connections:
+        by_place.setdefault(each.where, []).append(each)
+    for where, prefix in _places(unseen) if by_place else ():
+        mine = by_place.get(where, ())
+        for start in range(0, len(mine), CONNECTIONS_AT_ONCE):
+            part = mine[start : start + CONNECTIONS_AT_ONCE]
+            ends = ((_spelled(c.local, c.local_port), _spelled(c.peer, c.peer_port)) for c in part)
+            terms = [f"( src {local} and dst {peer} )" for local, peer in ends]
+            run([*prefix, require("ss", "iproute2"), "-KHtn", "state", "connected", " or ".join(terms)])
+
+
+def forget(flows: Iterable[Connection]) -> None:
+    """Take flows out of connection tracking, as many as there is time for and where the tool is there."""
+    conntrack = find("conntrack")
+    deadline = time.monotonic() + FORGET_DEADLINE
+    for flow in flows if conntrack else ():
+        if time.monotonic() > deadline:
+            return
+        ends = ["--orig-src", flow.peer, "--orig-dst", flow.local]
+        ports = ["--sport", str(flow.peer_port), "--dport", str(flow.local_port)]
+        run([str(conntrack), "-D", "-p", flow.protocol, *ends, *ports])
+
+
+def listening() -> tuple[int, ...]:
+    """The TCP ports of this host that listen on more than loopback. Raises `Unreachable`."""
+    answer = run([require("ss", "iproute2"), "-Htln"])
+    fields = (line.split() for line in answer.stdout.splitlines())
+    ends = {_endpoint(each[3].replace("*:", "0.0.0.0:")) for each in fields if len(each) > 3}
+    return tuple(sorted({port for host, port in ends if not host.startswith("127.") and host != "::1"}))
+
+
 def flows() -> Iterator[Connection]:
     """Both ends of every flow that the kernel tracks, forwarded ones included; none when it tracks none.
 
@@ -123,6 +161,10 @@ def _endpoint(text: str) -> tuple[str, int]:
     host, _colon, port = text.rpartition(":")
     address = host.strip("[]").partition("%")[0]
     return canonical(address), int(port) if port.isdigit() else 0
+
+
+def _spelled(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _ss(where: str, prefix: Sequence[str], options: str, addresses: Sequence[str], unseen: list[str]) -> str:

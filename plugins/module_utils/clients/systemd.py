@@ -17,6 +17,9 @@ PROPERTIES = (
     "ConditionResult,TriggeredBy"
 )
 SESSION_PROPERTIES = ("Name", "RemoteHost", "TTY", "Timestamp", "Service", "State", "Class")
+LOGIN_PROPERTIES = ("Id", "User", "Leader", "Scope")
+# Sessions of people; those of cron are `background`. Others belong to service managers and greeters.
+LOGIN_CLASSES = ("user", "background")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,65 @@ class Session:
     state: str
 
 
+@dataclass(frozen=True)
+class Timer:
+    """A timer that waits for its time; `unit` has no ending."""
+
+    unit: str
+    description: str
+
+
+def arm(unit: str, seconds: int, description: str, argv: Sequence[str]) -> None:
+    """Have systemd run `argv` once after `seconds`, whatever becomes of us. Raises `Unreachable`."""
+    _answer(
+        run(
+            [
+                require("systemd-run", "systemd"),
+                "--quiet",
+                "--collect",
+                f"--unit={unit}",
+                f"--description={description}",
+                f"--on-active={seconds}s",
+                # Without it systemd may take a minute longer.
+                "--timer-property=AccuracySec=100ms",
+                "--",
+                *argv,
+            ]
+        )
+    )
+
+
+def disarm(unit: str) -> None:
+    """Stop a timer; nothing happens when it does not wait any more."""
+    answer = run([require("systemctl", "systemd"), "stop", f"{unit}.timer"])
+    if not answer.ok and "not loaded" not in answer.stderr:
+        _answer(answer)
+
+
+def waiting(pattern: str) -> tuple[Timer, ...]:
+    """The timers that wait and whose names without the ending match a shell pattern."""
+    show = [require("systemctl", "systemd"), "show", "--property=Id,Description,ActiveState"]
+    shown = _answer(run([*show, "--", f"{pattern}.timer"]))
+    return tuple(
+        Timer(block["Id"][: -len(".timer")], block.get("Description", ""))
+        for block in _blocks(shown)
+        if block.get("ActiveState") == "active" and block.get("Id", "").endswith(".timer")
+    )
+
+
+@dataclass(frozen=True)
+class Login(Session):
+    """A session with its identity: `leader` is the process that logged in, 0 when that is not known.
+
+    `scope` is the unit that holds its processes.
+    """
+
+    id: str = ""
+    uid: int | None = None
+    leader: int = 0
+    scope: str = ""
+
+
 def booted() -> bool:
     """Whether systemd runs this host; in most containers it does not."""
     return BOOTED.is_dir()
@@ -79,20 +141,58 @@ def units(named: Sequence[str], timeout: float) -> tuple[Unit, ...]:
     return tuple(found.values())
 
 
+def active_services(timeout: float) -> tuple[Unit, ...]:
+    """Much less to ask for than `units`, where only what runs is of interest."""
+    show = [require("systemctl", "systemd"), "show", f"--property={PROPERTIES}", "--", "*.service"]
+    return tuple(map(_unit, _blocks(_answer(run(show, timeout)))))
+
+
 def sessions(timeout: float) -> tuple[Session, ...]:
     """Who is logged in, as logind sees it."""
+    # Beside people's sessions there are those of their service managers and of the login screen.
+    shown = _shown_sessions(SESSION_PROPERTIES, timeout)
+    people = (block for block in shown if block.get("Class", "user").startswith("user"))
+    return tuple(_session(block) for block in people if block.get("Name"))
+
+
+def logins(timeout: float) -> tuple[Login, ...]:
+    """Every login session with its identity, those that cron opened too."""
+    shown = _shown_sessions((*SESSION_PROPERTIES, *LOGIN_PROPERTIES), timeout)
+    people = (block for block in shown if block.get("Class", "user").startswith(LOGIN_CLASSES))
+    return tuple(_login(block) for block in people if block.get("Name") and block.get("Id"))
+
+
+def end_login(session: str, force: bool = False, timeout: float = 10.0) -> None:
+    """Ask logind to end a session, or kill everything in it. One that has ended is no error."""
+    loginctl = require("loginctl", "systemd")
+    words = ["kill-session", "--signal=SIGKILL"] if force else ["terminate-session"]
+    answer = run([loginctl, *words, "--", session], timeout)
+    if not answer.ok and "No session" not in answer.complaint:
+        raise Unreachable(f"session {session}", answer.complaint, "See loginctl session-status.")
+
+
+def show(unit: str, properties: Sequence[str], timeout: float = 10.0) -> Mapping[str, str]:
+    """Properties of one unit as systemctl prints them; one that it does not know is missing."""
+    systemctl = require("systemctl", "systemd")
+    argv = [systemctl, "show", f"--property={','.join(properties)}", "--", unit]
+    return next(_blocks(_answer(run(argv, timeout))), {})
+
+
+def control(*words: str, timeout: float = 60.0) -> Completed:
+    """Run `systemctl` with these words and give what it answered."""
+    return run([require("systemctl", "systemd"), *words], timeout)
+
+
+def _shown_sessions(properties: Sequence[str], timeout: float) -> tuple[Mapping[str, str], ...]:
     loginctl = require("loginctl", "systemd")
     listed = _answer(run([loginctl, "list-sessions", "--no-legend"], timeout))
     numbers = [line.split()[0] for line in listed.splitlines() if line.strip()]
     if not numbers:
         return ()
     # Unlike systemctl, loginctl takes one property at a time.
-    wanted = [f"--property={name}" for name in SESSION_PROPERTIES]
+    wanted = [f"--property={name}" for name in properties]
     # A session that ends meanwhile makes loginctl fail, after it has shown the others.
-    shown = run([loginctl, "show-session", *wanted, "--", *numbers], timeout)
-    # Beside people's sessions there are those of their service managers and of the login screen.
-    people = (block for block in _blocks(shown.stdout) if block.get("Class", "user").startswith("user"))
-    return tuple(_session(block) for block in people if block.get("Name"))
+    return tuple(_blocks(run([loginctl, "show-session", *wanted, "--", *numbers], timeout).stdout))
 
 
 def _answer(completed: Completed) -> str:
@@ -139,6 +239,21 @@ def _session(block: Mapping[str, str]) -> Session:
         since=block.get("Timestamp", ""),
         service=block.get("Service", ""),
         state=block.get("State", ""),
+    )
+
+
+def _login(block: Mapping[str, str]) -> Login:
+    return Login(
+        user=block["Name"],
+        remote=block.get("RemoteHost", ""),
+        terminal=block.get("TTY", ""),
+        since=block.get("Timestamp", ""),
+        service=block.get("Service", ""),
+        state=block.get("State", ""),
+        id=block["Id"],
+        uid=int(block["User"]) if block.get("User", "").isdigit() else None,
+        leader=_number(block.get("Leader")),
+        scope=block.get("Scope", ""),
     )
 
 

@@ -23,7 +23,7 @@ class Attempt:
 def connect(host: str, port: int, timeout: float, source: str | None = None) -> Attempt:
     """Try each address of `host` until one answers, all within `timeout` seconds."""
     started = time.monotonic()
-    answers, error = _resolved(host, port, timeout)
+    answers, error = resolve(host, port, timeout)
     for family, kind, protocol, _name, address in answers:
         left = timeout - (time.monotonic() - started)
         if left <= 0:
@@ -43,18 +43,21 @@ def connect(host: str, port: int, timeout: float, source: str | None = None) -> 
     return Attempt(False, time.monotonic() - started, error=error)
 
 
-def _resolved(host: str, port: int, timeout: float) -> tuple[list[Any], str | None]:
-    """The resolver knows no deadline, so it is left behind when the time is over."""
+def resolve(host: str, port: int, timeout: float) -> tuple[list[Any], str | None]:
+    """What `getaddrinfo` answers for TCP, or why it does not.
+
+    The resolver knows no deadline, so it is left behind when the time is over.
+    """
     answers: list[Any] = []
     problem: list[str] = []
 
-    def resolve() -> None:
+    def ask() -> None:
         try:
             answers.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as failure:
             problem.append(f"the name cannot be resolved: {failure}")
 
-    worker = threading.Thread(target=resolve, daemon=True)
+    worker = threading.Thread(target=ask, daemon=True)
     worker.start()
     worker.join(timeout)
     if worker.is_alive():

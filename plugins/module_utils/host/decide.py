@@ -10,8 +10,8 @@ from typing import Any, Iterator, Mapping, Sequence
 from ..finding import CRITICAL, NOTICE, WARNING, Finding
 from .filesystems import Filesystem
 from .observe import Oom, Snapshot, Usage
-
-MIB, GIB = 1024**2, 1024**3
+from .shortage import at_limits, deleted, group_name
+from .sizes import GIB, MIB, share, size
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ DISK_CRITICAL, DISK_CRITICAL_BYTES = 3.0, 2 * GIB
 INODES_LOW, INODES_CRITICAL = 10.0, 1.0
 # Percent of one CPU, percent of the memory: a process below is one of many.
 BLAME_CPU, BLAME_MEMORY = 25.0, 10.0
+# Bytes a second.
+BLAME_DISK = MIB
+FILES_TOLD = 10
 
 
 def judge(seen: Snapshot) -> tuple[Mapping[str, Any], Sequence[Finding]]:
@@ -55,6 +58,8 @@ def judge(seen: Snapshot) -> tuple[Mapping[str, Any], Sequence[Finding]]:
         *_swapping(seen),
         *_killed(seen),
         *(finding for filesystem in seen.filesystems for finding in _room(filesystem)),
+        *(finding for filesystem in seen.filesystems for finding in _deleted(filesystem, seen)),
+        *at_limits(seen.limited, seen.interval),
         *_unseen(seen),
     ]
     return _data(seen), findings
@@ -69,7 +74,13 @@ def _data(seen: Snapshot) -> Mapping[str, Any]:
     data["pressure"] = {name: dict(shares) for name, shares in seen.pressure.items()} or None
     data["top_cpu"] = [asdict(usage) for usage in seen.by_cpu]
     data["top_memory"] = [asdict(usage) for usage in seen.by_memory]
-    del data["by_cpu"], data["by_memory"]
+    data["top_disk"] = None if seen.by_disk is None else [asdict(usage) for usage in seen.by_disk]
+    data["deleted_open"] = {
+        "bytes": sum(file.bytes for file in seen.deleted.files),
+        "complete": seen.deleted.complete,
+        "files": [asdict(file) for file in seen.deleted.files[:FILES_TOLD]],
+    }
+    del data["by_cpu"], data["by_memory"], data["by_disk"], data["deleted"]
     return data
 
 
@@ -98,16 +109,21 @@ def _blame(seen: Snapshot, resource: str) -> str:
     """Names the first user of a resource where it uses enough of it to be the reason."""
     if resource == "cpu" and seen.by_cpu and seen.by_cpu[0].cpu_percent >= BLAME_CPU:
         return f"; first is {_who(seen.by_cpu[0], resource)}"
+    if resource == "io" and seen.by_disk and seen.by_disk[0].disk >= BLAME_DISK:
+        return f"; first is {_who(seen.by_disk[0], resource)}"
     if resource == "memory" and seen.by_memory and seen.memory:
         first = seen.by_memory[0]
-        if _share(first.rss, seen.memory.total) >= BLAME_MEMORY:
+        if share(first.rss, seen.memory.total) >= BLAME_MEMORY:
             return f"; first is {_who(first, resource)}"
     return ""
 
 
 def _who(usage: Usage, resource: str) -> str:
-    unit = f" of {usage.unit}" if usage.unit else ""
-    much = f"{usage.cpu_percent:.0f} % of a CPU" if resource == "cpu" else _size(usage.rss)
+    unit = f" of {group_name(usage.unit)}" if usage.unit else ""
+    much = {
+        "cpu": f"{usage.cpu_percent:.0f} % of a CPU",
+        "io": f"{size(usage.disk_read)} read and {size(usage.disk_written)} written a second",
+    }.get(resource, size(usage.rss))
     return f"{usage.name} (pid {usage.pid}{unit}) with {much}"
 
 
@@ -149,15 +165,14 @@ def _memory(seen: Snapshot) -> Iterator[Finding]:
         in_group = max(0, memory.limit - memory.limit_used)
         if in_group / max(1, memory.limit) < left / max(1, whole):
             whole, left, of = memory.limit, in_group, "the memory this container is allowed"
-    share = _share(left, whole)
-    if share >= MEMORY_LOW:
+    part = share(left, whole)
+    if part >= MEMORY_LOW:
         return
     yield Finding(
         id="host.memory.low",
-        level=CRITICAL if share < MEMORY_CRITICAL else WARNING,
+        level=CRITICAL if part < MEMORY_CRITICAL else WARNING,
         subject="memory",
-        summary=f"{_size(left)} of {_size(whole)} is available ({share:.1f} % of {of})"
-        f"{_blame(seen, 'memory')}",
+        summary=f"{size(left)} of {size(whole)} is available ({part:.1f} % of {of}){_blame(seen, 'memory')}",
         evidence={"available": left, "total": whole, "swap_free": memory.swap_free},
     )
 
@@ -169,7 +184,7 @@ def _swapping(seen: Snapshot) -> Iterator[Finding]:
         id="host.memory.swapping",
         level=WARNING,
         subject="swap",
-        summary=f"{_size(seen.swap_in)} a second comes back from swap: memory in use does not fit",
+        summary=f"{size(seen.swap_in)} a second comes back from swap: memory in use does not fit",
         evidence={"swap_in_bytes_per_second": round(seen.swap_in)},
     )
 
@@ -228,17 +243,17 @@ def _room(filesystem: Filesystem) -> Iterator[Finding]:
     level = _short(filesystem)
     if level:
         reserved = space.free - space.available
-        kept = f"; {_size(reserved)} more is kept for root" if reserved >= MIB else ""
+        kept = f"; {size(reserved)} more is kept for root" if reserved >= MIB else ""
         yield Finding(
             id="host.filesystem.full",
             level=level,
             subject=subject,
-            summary=f"{filesystem.point} is {_used(filesystem):.0f} % full: {_size(space.available)} of "
-            f"{_size(space.total)} is left{kept}",
+            summary=f"{filesystem.point} is {_used(filesystem):.0f} % full: {size(space.available)} of "
+            f"{size(space.total)} is left{kept}",
             evidence=evidence,
         )
     if space.inodes:
-        left = _share(space.inodes_available, space.inodes)
+        left = share(space.inodes_available, space.inodes)
         if left < INODES_LOW:
             yield Finding(
                 id="host.filesystem.inodes",
@@ -250,14 +265,20 @@ def _room(filesystem: Filesystem) -> Iterator[Finding]:
             )
 
 
+def _deleted(filesystem: Filesystem, seen: Snapshot) -> Iterator[Finding]:
+    files = [file for file in seen.deleted.files if file.point == filesystem.point]
+    if files and not filesystem.read_only:
+        yield from deleted(filesystem, files, short=_short(filesystem) is not None)
+
+
 def _short(filesystem: Filesystem) -> str | None:
     """The level of what is left to ordinary users, or None when there is room."""
     space = filesystem.space
-    share = _share(space.available, space.total - space.free + space.available)
-    if space.available == 0 or (share < DISK_CRITICAL and space.available < DISK_CRITICAL_BYTES):
+    part = share(space.available, space.total - space.free + space.available)
+    if space.available == 0 or (part < DISK_CRITICAL and space.available < DISK_CRITICAL_BYTES):
         # Nothing is written there but by the next update of the kernel.
         return WARNING if filesystem.point.startswith("/boot") else CRITICAL
-    if share < DISK_LOW and space.available < DISK_LOW_BYTES and space.total >= GIB:
+    if part < DISK_LOW and space.available < DISK_LOW_BYTES and space.total >= GIB:
         return WARNING
     return None
 
@@ -278,21 +299,9 @@ def _used(filesystem: Filesystem) -> float:
     """As df counts: blocks kept for root belong to neither side."""
     space = filesystem.space
     used = space.total - space.free
-    return _share(used, used + space.available)
+    return share(used, used + space.available)
 
 
 def _inodes_used(filesystem: Filesystem) -> float | None:
     space = filesystem.space
-    return _share(space.inodes - space.inodes_available, space.inodes) if space.inodes else None
-
-
-def _share(part: float, whole: float) -> float:
-    return round(100.0 * part / whole, 1) if whole > 0 else 100.0
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
+    return share(space.inodes - space.inodes_available, space.inodes) if space.inodes else None

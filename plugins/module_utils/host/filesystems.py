@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Callable, Iterable, Mapping, Sequence
 
+from ..clients.open_files import Deleted, DeletedFile, deleted_files
 from ..clients.procfs import Mount, Procfs, Space
 from .parts import Parts
 
@@ -25,7 +26,7 @@ GAVE_UP = frozenset({"emergency_ro", "shutdown"})
 
 @dataclass(frozen=True)
 class Filesystem:
-    """`remounted`: it is read-only although it was mounted to be written to."""
+    """`remounted`: it is read-only although it was mounted to be written to. `device` as in mountinfo."""
 
     point: str
     kind: str
@@ -33,6 +34,7 @@ class Filesystem:
     space: Space
     read_only: bool
     remounted: bool
+    device: str = ""
 
 
 def filesystems_of(procfs: Procfs, parts: Parts, statvfs: Callable[[str], Space]) -> tuple[Filesystem, ...]:
@@ -85,7 +87,46 @@ def _filesystem(mount: Mount, size: Space, writable: frozenset[str]) -> Filesyst
         remounted=stopped_itself
         or bool(GAVE_UP & mount.super_options)
         or (read_only and mount.point in writable),
+        device=mount.device,
     )
+
+
+def deleted_on(
+    procfs: Procfs, filesystems: Sequence[Filesystem], time_is_over: Callable[[], bool]
+) -> Deleted:
+    """The deleted files that take room on one of these filesystems; with its mount `point`."""
+    mounts = procfs.mounts()
+    found = deleted_files(procfs, time_is_over, [mount.point for mount in mounts if _is_remote(mount)])
+    points = {item.device: item.point for item in filesystems}
+    for mount in mounts:
+        if mount.device not in points:
+            below = _holder(mount, mounts)
+            if below is not None and below.device in points:
+                points[mount.device] = points[below.device]
+    files = (_placed(file, points, mounts) for file in found.files)
+    return replace(found, files=tuple(file for file in files if file is not None))
+
+
+def _holder(mount: Mount, mounts: Sequence[Mount]) -> Mount | None:
+    """The mount in which an overlay, such as the root of a container, keeps what is written to it."""
+    for option in mount.super_options:
+        if mount.kind == "overlay" and option.startswith("upperdir="):
+            return _over(option[len("upperdir=") :], mounts)
+    return None
+
+
+def _over(path: str, mounts: Sequence[Mount]) -> Mount | None:
+    above = [mount for mount in mounts if path.startswith(mount.point.rstrip("/") + "/")]
+    return max(above, key=lambda mount: len(mount.point), default=None)
+
+
+def _placed(file: DeletedFile, points: Mapping[str, str], mounts: Sequence[Mount]) -> DeletedFile | None:
+    point = points.get(file.device)
+    if point is None:
+        # Volumes of a pool show other device numbers in stat than in mountinfo.
+        mount = _over(file.path, mounts)
+        point = points.get(mount.device) if mount and mount.kind in POOL_KINDS else None
+    return None if point is None else replace(file, point=point)
 
 
 def _without_the_disk_below(found: Sequence[Filesystem]) -> Iterable[Filesystem]:

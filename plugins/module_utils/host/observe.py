@@ -9,15 +9,19 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Callable, Iterable, Mapping, Sequence
 
+from ..clients.cgroups import Group, Limits, find_limits
+from ..clients.open_files import Deleted
 from ..clients.procfs import PAGE, TICKS, CpuTimes, Process, Procfs, Space, space
 from ..errors import Unreachable
-from .filesystems import Filesystem, filesystems_of
+from .filesystems import Filesystem, deleted_on, filesystems_of
 from .parts import Parts
 
 INTERVAL = 0.4
 TOP = 5
 RECENT_SECONDS = 3600.0
 RESOURCES = ("cpu", "memory", "io")
+# Of the interval, for the files of all processes: a proxy may have a hundred thousand connections open.
+OPEN_FILES_SECONDS = 0.25
 
 _KILLED = re.compile(r"Killed process (\d+) \((.*?)\)")
 
@@ -55,7 +59,10 @@ class Oom:
 
 @dataclass(frozen=True)
 class Usage:
-    """One process. `cpu_percent` is of one CPU over the interval, `rss` in bytes (shared pages counted)."""
+    """One process. `cpu_percent` is of one CPU over the interval, `rss` in bytes (shared pages counted).
+
+    `disk_read` and `disk_written` in bytes a second.
+    """
 
     pid: int
     name: str
@@ -64,13 +71,30 @@ class Usage:
     state: str
     cpu_percent: float
     rss: int
+    disk_read: float = 0.0
+    disk_written: float = 0.0
+
+    @property
+    def disk(self) -> float:
+        return self.disk_read + self.disk_written
+
+
+@dataclass(frozen=True)
+class Limited:
+    """A group with a limit: `now` as it is, `periods`, `throttled`, `kills` are those of the interval."""
+
+    now: Group
+    periods: int
+    throttled: int
+    kills: int
 
 
 @dataclass(frozen=True)
 class Snapshot:
     """`None` stands for what this host does not tell; `unseen` maps a part to the reason it should have.
 
-    Shares are percentages of all CPUs over `interval` seconds, `swap_in` is in bytes a second.
+    Shares are percentages of all CPUs over `interval` seconds, `swap_in` is in bytes a second. `deleted` are
+    files without a name that are still open; there are more groups with a limit when `groups_left_out`.
     """
 
     interval: float
@@ -88,6 +112,10 @@ class Snapshot:
     filesystems: tuple[Filesystem, ...] = ()
     by_cpu: tuple[Usage, ...] = ()
     by_memory: tuple[Usage, ...] = ()
+    by_disk: tuple[Usage, ...] | None = None
+    deleted: Deleted = field(default_factory=Deleted)
+    limited: tuple[Limited, ...] = ()
+    groups_left_out: bool = False
     others_hidden: bool = False
     unseen: Mapping[str, str] = field(default_factory=dict)
 
@@ -105,17 +133,24 @@ def observe(
     cpu = parts.see("cpu", procfs.cpu_times)
     counters = parts.see("vmstat", procfs.vmstat)
     earlier = parts.see("processes", _processes, procfs) or []
+    disk = _disk_io(procfs, earlier)
+    limits = parts.see("cgroups", find_limits, procfs) or Limits({}, {}, {})
+    groups = limits.read()
     load = parts.see("load", procfs.load)
     uptime = parts.see("uptime", procfs.uptime)
     memory = parts.see("memory", _memory, procfs)
     filesystems = parts.see("filesystems", filesystems_of, procfs, parts, statvfs) or ()
     pressure = {resource: parts.see("pressure", procfs.pressure, resource) for resource in RESOURCES}
     recent = _recent_kills(procfs, uptime)
+    until = clock() + OPEN_FILES_SECONDS
+    deleted = parts.see("open files", deleted_on, procfs, filesystems, lambda: clock() > until)
     sleep(max(0.0, INTERVAL - (clock() - started)))
     interval = max(0.01, clock() - started)
     cpu_now = parts.see("cpu", procfs.cpu_times)
     counters_now = parts.see("vmstat", procfs.vmstat)
     usages = _usages(earlier, parts.see("processes", _processes, procfs) or [], interval)
+    if disk:
+        usages = _with_disk(usages, disk, _disk_io(procfs, earlier), interval)
     if cpu is None and memory is None and not earlier:
         raise Unreachable("/proc", "; ".join(parts.unseen.values()), "See that it is mounted.")
     shares = _shares(cpu, cpu_now)
@@ -135,6 +170,10 @@ def observe(
         filesystems=filesystems,
         by_cpu=_top(procfs, usages, lambda usage: usage.cpu_percent),
         by_memory=_top(procfs, usages, lambda usage: usage.rss),
+        by_disk=_top(procfs, usages, lambda usage: usage.disk) if disk else None,
+        deleted=deleted or Deleted(complete=False),
+        limited=_limited(groups, limits.read()),
+        groups_left_out=limits.left_out,
         others_hidden=procfs.others_hidden(),
         unseen=parts.unseen,
     )
@@ -238,6 +277,42 @@ def _usages(earlier: Sequence[Process], now: Sequence[Process], interval: float)
         for process in now
         if process.pid != own
     ]
+
+
+def _disk_io(procfs: Procfs, processes: Sequence[Process]) -> dict[int, tuple[int, int]]:
+    """By pid; only root sees that of others. What a kernel thread writes is somebody else's."""
+    found = ((process.pid, procfs.disk_io(process.pid)) for process in processes if process.rss)
+    return {pid: counts for pid, counts in found if counts is not None and pid != os.getpid()}
+
+
+def _with_disk(
+    usages: Sequence[Usage],
+    before: Mapping[int, tuple[int, int]],
+    after: Mapping[int, tuple[int, int]],
+    interval: float,
+) -> list[Usage]:
+    def rate(pid: int, which: int) -> float:
+        # Less than before: another process has the pid now.
+        return max(0.0, (after[pid][which] - before[pid][which]) / interval)
+
+    return [
+        replace(usage, disk_read=round(rate(usage.pid, 0)), disk_written=round(rate(usage.pid, 1)))
+        if usage.pid in before and usage.pid in after
+        else usage
+        for usage in usages
+    ]
+
+
+def _limited(before: Mapping[str, Group], after: Mapping[str, Group]) -> tuple[Limited, ...]:
+    return tuple(
+        Limited(
+            now,
+            max(0, now.periods - before[path].periods),
+            max(0, now.throttled - before[path].throttled),
+            max(0, now.kills - before[path].kills),
+        )
+        for path, now in after.items()
+    )
 
 
 def _top(procfs: Procfs, usages: Iterable[Usage], key: Callable[[Usage], float]) -> tuple[Usage, ...]:

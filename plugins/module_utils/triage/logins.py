@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who tries to log in, who did, and who is logged in now: the logins domain as a section of triage."""
+"""Who tries to log in, who did, who is in now and who became root: the logins as a section of triage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from ..lifecycle import Context, utc_now
 from ..logins.decide import decide
 from ..logins.judge import Policy
 from ..logins.observe import SPEC, Request, Snapshot, observe
+from . import sudo
 from .sections import Deadline, Outcome, gather
+from .sudo import Uses
 
 # Enough for an hour of an attack, and read in a moment; contain_security reads all of it.
 BUDGET = "32m"
@@ -26,26 +28,30 @@ BUDGET = "32m"
 class Seen:
     attempts: Outcome[Snapshot]
     sessions: Outcome[tuple[Session, ...]]
+    sudo: Outcome[Uses]
     policy: Policy
 
 
 def collect(params: Mapping[str, Any], deadline: Deadline) -> Seen:
-    """The logs and the sessions at once; whichever cannot be seen does not hide the other."""
+    """Logs, sessions and sudo at once; whichever cannot be seen does not hide the other."""
     asked = {name: option.get("default") for name, option in SPEC.items()}
     asked.update(window=params["login_window"], max_bytes=BUDGET)
+    now = utc_now()
     tasks: Mapping[str, Callable[[Deadline], Any]] = {
-        "attempts": lambda _inner: observe(Request.from_params(asked, utc_now())),
+        "attempts": lambda _inner: observe(Request.from_params(asked, now)),
         "sessions": _sessions,
+        "sudo": lambda inner: sudo.observe(params["login_window"], now.timestamp(), inner.remaining()),
     }
     protected = Protected.of(Context.from_params(params).protected, _protected_here(), ALWAYS)
     policy = Policy(asked["threshold"], asked["account_threshold"], protected)
     seen = gather(tasks, deadline.remaining())
-    return Seen(seen["attempts"], seen["sessions"], policy)
+    return Seen(seen["attempts"], seen["sessions"], seen["sudo"], policy)
 
 
 def judge(seen: Seen) -> tuple[Mapping[str, Any], Sequence[Finding]]:
     sessions = None if seen.sessions.value is None else [asdict(one) for one in seen.sessions.value]
-    data: dict[str, Any] = {"sessions": sessions}
+    uses, refused = sudo.judge(seen.sudo)
+    data: dict[str, Any] = {"sessions": sessions, "sudo": uses}
     if seen.attempts.value is None:
         unseen = Finding(
             id="logins.attempts.unseen",
@@ -54,9 +60,9 @@ def judge(seen: Seen) -> tuple[Mapping[str, Any], Sequence[Finding]]:
             summary=f"whether somebody guesses passwords is not known: {seen.attempts.unseen}",
             evidence={"reason": seen.attempts.unseen},
         )
-        return data, [unseen]
+        return data, [unseen, *refused]
     attempts, findings = decide(seen.attempts.value, seen.policy)
-    return {**attempts, **data}, findings
+    return {**attempts, **data}, [*findings, *refused]
 
 
 def _sessions(deadline: Deadline) -> tuple[Session, ...]:

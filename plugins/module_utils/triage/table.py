@@ -33,6 +33,48 @@ def services(params: Params) -> Section:
     )
 
 
+def changes(params: Params) -> Section:
+    from ..changes.decide import judge
+    from ..changes.observe import observe
+    from ..workload.services import parse_services
+
+    return Section(lambda deadline: observe(parse_services(params["services"]), deadline), judge)
+
+
+def postgres(params: Params) -> Section:
+    from ..postgres.decide import judge
+    from ..postgres.observe import observe
+    from ..postgres.server import parse_server
+    from ..workload.services import parse_services
+
+    return Section(
+        lambda deadline: observe(
+            parse_server(params["postgres"], parse_services(params["services"])), deadline
+        ),
+        judge,
+    )
+
+
+def redis(params: Params) -> Section:
+    from ..redis.decide import judge
+    from ..redis.observe import observe
+    from ..redis.server import parse_server
+    from ..workload.services import parse_services
+
+    return Section(
+        lambda deadline: observe(parse_server(params["redis"], parse_services(params["services"])), deadline),
+        judge,
+    )
+
+
+def tls(params: Params) -> Section:
+    from ..certificate.decide import judge
+    from ..certificate.endpoints import parse_endpoints
+    from ..certificate.observe import observe
+
+    return Section(lambda deadline: observe(parse_endpoints(params["endpoints"]), deadline), judge)
+
+
 def http(params: Params) -> Section:
     from ..workload.decide import judge_http
     from ..workload.observe import observe_http
@@ -44,23 +86,94 @@ def http(params: Params) -> Section:
     )
 
 
+def network(params: Params) -> Section:
+    from ..network.decide import judge
+    from ..network.observe import observe
+
+    return Section(lambda deadline: observe(params["endpoints"], deadline), judge)
+
+
+def firewall(params: Params) -> Section:
+    from .firewall import collect, judge
+
+    return Section(lambda deadline: collect(params, deadline), judge)
+
+
 def logins(params: Params) -> Section:
     from .logins import collect, judge
 
     return Section(lambda deadline: collect(params, deadline), judge)
 
 
+def logs(params: Params) -> Section:
+    from ..logs.decide import judge
+    from ..logs.observe import observe
+    from ..workload.services import parse_services
+
+    return Section(lambda deadline: observe(parse_services(params["services"]), deadline), judge)
+
+
+def monitoring(params: Params) -> Section:
+    from ..monitoring.decide import judge
+    from ..monitoring.observe import observe
+
+    return Section(lambda deadline: observe(params["monitoring"], deadline), judge)
+
+
 TABLE: Mapping[str, Callable[[Params], Section]] = {
     "host": host,
     "services": services,
+    "changes": changes,
+    "postgres": postgres,
+    "redis": redis,
+    "tls": tls,
     "http": http,
+    "network": network,
+    "firewall": firewall,
     "logins": logins,
+    "logs": logs,
+    "monitoring": monitoring,
 }
 
 SPEC: dict[str, Any] = {
     "sections": {"type": "list", "elements": "str", "choices": list(TABLE), "default": list(TABLE)},
     "timeout": {"type": "int", "default": 10},
     "services": {"type": "dict", "default": {}},
+    "postgres": {
+        "type": "dict",
+        "options": {
+            "service": {"type": "str"},
+            "host": {"type": "str"},
+            "port": {"type": "int", "default": 5432},
+            "socket": {"type": "str"},
+            "database": {"type": "str"},
+            "user": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "application_user": {"type": "str"},
+            "application_password": {"type": "str", "no_log": True},
+        },
+    },
+    "redis": {
+        "type": "dict",
+        "options": {
+            "service": {"type": "str"},
+            "host": {"type": "str"},
+            "port": {"type": "int", "default": 6379},
+            "socket": {"type": "str"},
+            "user": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "tls": {"type": "bool", "default": False},
+        },
+    },
+    "monitoring": {
+        "type": "dict",
+        "default": {},
+        "options": {
+            "prometheus": {"type": "str"},
+            "alertmanager": {"type": "str"},
+            "grafana": {"type": "str"},
+        },
+    },
     "endpoints": {
         "type": "list",
         "elements": "dict",

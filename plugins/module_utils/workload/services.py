@@ -20,13 +20,17 @@ KEYS: Mapping[str, type] = {
     "health": str,
     "essential": bool,
     "logs": list,
+    "directory": str,
 }
 UNIT_SUFFIXES = (".service", ".socket", ".target", ".timer", ".mount", ".path", ".slice", ".scope")
 
 
 @dataclass(frozen=True)
 class Service:
-    """`unit` for systemd; `service`, and perhaps `project`, for compose. `health` is a URL."""
+    """`unit` for systemd; `service`, and perhaps `project`, for compose. `health` is a URL.
+
+    `logs` are file patterns, `directory` is where its release is checked out.
+    """
 
     name: str
     runtime: str
@@ -35,6 +39,8 @@ class Service:
     service: str | None = None
     health: str | None = None
     essential: bool = True
+    logs: tuple[str, ...] = ()
+    directory: str | None = None
 
     @property
     def target(self) -> str:
@@ -90,6 +96,8 @@ def _service(name: str, values: Any) -> Service:
         service=service,
         health=values.get("health"),
         essential=values.get("essential") is not False,
+        logs=tuple(str(pattern) for pattern in values.get("logs") or ()),
+        directory=values.get("directory"),
     )
 
 

@@ -15,6 +15,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.clients.docker 
     DEFAULT_SOCKET,
     containers,
     of_service,
+    places,
     socket_path,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
@@ -154,3 +155,41 @@ def test_a_service_is_found_by_its_labels_in_one_project_or_in_any(engine: Any) 
     assert [item.name for item in of_service(found, "matrixon", "postgres")] == ["matrixon-postgres"]
     assert [item.name for item in of_service(found, None, "postgres")] == ["matrixon-postgres"]
     assert of_service(found, "side", "postgres") == []
+
+
+LISTED: list[dict[str, Any]] = [
+    {
+        "Names": ["/matrixon-redis"],
+        "Image": "redis:7",
+        "Labels": {"com.docker.compose.project": "matrixon", "com.docker.compose.service": "redis"},
+        "Ports": [
+            {"IP": "0.0.0.0", "PrivatePort": 6379, "PublicPort": 16379, "Type": "tcp"},
+            {"IP": "::", "PrivatePort": 6379, "PublicPort": 16379, "Type": "tcp"},
+            {"PrivatePort": 6380, "Type": "tcp"},
+        ],
+        "NetworkSettings": {
+            "Networks": {"matrixon_default": {"IPAddress": "172.18.0.2", "GlobalIPv6Address": "fd00::2"}}
+        },
+    },
+    {"Names": ["/on-the-host"], "NetworkSettings": {"Networks": {"host": {"IPAddress": ""}}}},
+    {"Names": ["/alone"], "Labels": None, "Ports": None, "NetworkSettings": {"Networks": {"none": None}}},
+]
+
+
+def test_where_a_container_is_reached_from_the_host(engine: Any) -> None:
+    answers = {"/containers/json": (200, json.dumps(LISTED).encode())}
+    redis, on_the_host, alone = places(engine(answers), within_two_seconds)
+    assert (redis.name, redis.project, redis.service) == ("matrixon-redis", "matrixon", "redis")
+    assert redis.endpoints(6379) == (
+        ("172.18.0.2", 6379),
+        ("fd00::2", 6379),
+        ("127.0.0.1", 16379),
+        ("::1", 16379),
+    )
+    assert on_the_host.endpoints(6379) == (("127.0.0.1", 6379), ("::1", 6379))
+    assert alone.endpoints(6379) == ()
+
+
+def test_an_odd_list_of_places_is_no_empty_host(engine: Any) -> None:
+    with pytest.raises(Unreachable, match="no list"):
+        places(engine({"/containers/json": (200, b"{}")}), within_two_seconds)

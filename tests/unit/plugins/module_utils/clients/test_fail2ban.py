@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.firebreak.incident.plugins.module_utils.clients import fail2ban
+from ansible_collections.firebreak.incident.plugins.module_utils.clients import fail2ban, fail2ban_socket
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.command import Completed
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, Unreachable
 
@@ -49,6 +49,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, str, str]]:
         return Completed(tuple(argv), code, stdout, stderr)
 
     monkeypatch.setattr(fail2ban, "run", run)
+    monkeypatch.setattr(fail2ban_socket, "PATH", FIXTURES / "no.sock")
     monkeypatch.setattr(fail2ban, "require", lambda program, package: program)
     return answers
 

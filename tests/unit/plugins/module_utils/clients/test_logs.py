@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients import logs
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.command import Completed
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.logs import (
     LogFile,
     find_logs,
     line_start,
+    newest_records,
     read_blocks,
     read_journal,
     seek_line,
@@ -232,3 +236,70 @@ def test_a_journal_that_hides_the_system_is_not_an_answer(journalctl: Any) -> No
 def test_the_oldest_line_of_the_journal_is_its_first(journalctl: Any) -> None:
     journalctl('echo "1795304127.962414 h sshd[1]: x"; echo "1795304128.962414 h sshd[1]: y"')
     assert logs.journal_begins() == b"1795304127.962414 h sshd[1]: x"
+
+
+def journal(monkeypatch: pytest.MonkeyPatch, stdout: str, **given: Any) -> list[Sequence[str]]:
+    """A journalctl that prints this; returns how it was called."""
+    calls: list[Sequence[str]] = []
+
+    def run(argv: Sequence[str], _timeout: float, budget: int) -> Completed:
+        calls.append(argv)
+        return Completed(argv, **{"code": 0, "stdout": stdout, "stderr": "", **given})
+
+    monkeypatch.setattr(logs, "require", lambda name, _package: name)
+    monkeypatch.setattr(logs, "run", run)
+    monkeypatch.setattr(logs, "_shown", lambda: True)
+    return calls
+
+
+def test_records_come_with_their_time_and_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        {"__REALTIME_TIMESTAMP": "1795314503042417", "MESSAGE": "it broke", "_BOOT_ID": "x"},
+        {"__REALTIME_TIMESTAMP": "1795314503042417", "MESSAGE": [105, 116]},
+        {"__REALTIME_TIMESTAMP": "1795314503042417", "MESSAGE": None},
+        {"MESSAGE": "no time"},
+    ]
+    calls = journal(monkeypatch, "\n".join([*map(json.dumps, lines), '{"MESSAGE": "cut o']), truncated=True)
+    found, cut = newest_records(["PRIORITY=3"], ["MESSAGE"], 1795310000.9, 4096, 1.0)
+    assert [record.fields for record in found] == [{"MESSAGE": "it broke"}, {}, {}]
+    assert (found[0].time, cut) == (1795314503.042417, True)
+    assert {"--reverse", "--since=@1795310000", "PRIORITY=3"} <= set(calls[0])
+
+
+def test_a_journal_without_such_records_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal(monkeypatch, "-- No entries --\n", code=1)
+    assert newest_records([], ["MESSAGE"], 0.0, 4096, 1.0) == ([], False)
+
+
+def test_a_journal_that_fails_is_no_quiet_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal(monkeypatch, "", code=1, stderr="Failed to open journal\n")
+    with pytest.raises(Unreachable):
+        newest_records([], ["MESSAGE"], 0.0, 4096, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("exists", "readable", "user", "shown"),
+    [
+        (True, True, 1000, True),
+        (True, False, 1000, False),
+        (False, False, 1000, False),
+        (False, False, 0, True),
+    ],
+)
+def test_a_journal_that_hides_the_system_is_no_quiet_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, exists: bool, readable: bool, user: int, shown: bool
+) -> None:
+    check = logs._shown
+    journal(monkeypatch, "")
+    monkeypatch.setattr(logs, "_shown", check)
+    monkeypatch.setattr(logs, "_JOURNAL_FILES", (str(tmp_path),))
+    monkeypatch.setattr(os, "access", lambda _path, _mode: readable)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    if exists:
+        (tmp_path / "machine").mkdir()
+        (tmp_path / "machine" / "system.journal").write_text("")
+    if shown:
+        assert newest_records([], ["MESSAGE"], 0.0, 4096, 1.0) == ([], False)
+    else:
+        with pytest.raises(Unreachable, match="become"):
+            newest_records([], ["MESSAGE"], 0.0, 4096, 1.0)

@@ -83,3 +83,41 @@ def test_gateways_and_resolvers_of_both_families_are_protected(monkeypatch: pyte
 
 def test_the_parent_is_found_behind_any_program_name(tmp_path: Path) -> None:
     assert network._parent(os.getpid()) == os.getppid()
+
+
+@pytest.mark.parametrize(
+    ("variable", "expected"),
+    [
+        (b"SSH_CONNECTION=203.0.113.9 50000 192.0.2.1 2222", ("203.0.113.9", 50000, 2222)),
+        (b"SSH_CLIENT=203.0.113.9 50000 2222", ("203.0.113.9", 50000, 2222)),
+        (b"SSH_CLIENT=203.0.113.9", ("203.0.113.9", 0, 0)),
+        (b"SSH_CONNECTION=", None),
+        (b"SSH_TTY=/dev/pts/0", None),
+    ],
+)
+def test_the_responders_ports_come_with_the_address(
+    monkeypatch: pytest.MonkeyPatch, variable: bytes, expected: tuple[str, int, int] | None
+) -> None:
+    monkeypatch.setattr(Path, "read_bytes", lambda _path: b"A=1\0" + variable + b"\0")
+    monkeypatch.setattr(network, "_parent", lambda _pid: 0)
+    assert network.responder() == (network.Responder(*expected) if expected else None)
+
+
+def test_a_datagram_that_no_rule_holds_back_leaves() -> None:
+    assert network.leaves("127.0.0.1")
+
+
+def test_own_addresses_know_the_networks_of_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(
+        monkeypatch,
+        [
+            {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
+            {"ifname": "br-5e1", "addr_info": [{"local": "172.18.0.1", "prefixlen": 16}]},
+        ],
+    )
+    found = network.own_addresses()
+    assert [(own.address, own.of_container_bridge) for own in found] == [
+        ("127.0.0.1", False),
+        ("172.18.0.1", True),
+    ]
+    assert found[1].network == "172.18.0.0/16"

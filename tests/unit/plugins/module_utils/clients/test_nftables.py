@@ -97,6 +97,14 @@ def test_an_element_that_is_gone_need_not_be_deleted(nft: dict[str, Any]) -> Non
         nftables.delete_element("inet", "x", "bad", "203.0.113.7")
 
 
+def test_a_table_that_is_gone_need_not_be_deleted(nft: dict[str, Any]) -> None:
+    nft["answer"] = (1, "", NO_TABLE)
+    nftables.delete_table("inet", "nope")
+    nft["answer"] = (1, "", NOT_ROOT)
+    with pytest.raises(Unreachable, match="become"):
+        nftables.delete_table("inet", "x")
+
+
 def test_an_answer_that_is_no_json_is_not_an_empty_ruleset() -> None:
     with pytest.raises(Unreachable):
         nftables.parse("segmentation fault")

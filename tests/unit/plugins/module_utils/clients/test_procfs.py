@@ -93,6 +93,7 @@ def test_an_owner_is_named_from_the_local_file_only(tmp_path: Path) -> None:
         ),
         ("12:memory:/\n1:name=systemd:/user.slice/user-0.slice/session-3.scope\n0::/\n", "session-3.scope"),
         ("0::/docker/" + "0a" * 32 + "\n", "0a" * 32),
+        ("4:memory:/docker/" + "0a" * 32 + "\n0::/docker/x/system.slice/app.service\n", "app.service"),
         ("0::/system.slice/docker.service/inner\n", "docker.service"),
         ("0::/\n", None),
         ("", None),

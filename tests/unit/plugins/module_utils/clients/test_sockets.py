@@ -113,3 +113,48 @@ def test_an_answer_of_ss_that_failed_is_not_no_connections(
     )
     monkeypatch.setattr(sockets, "_namespaces", lambda unseen: {})
     assert sockets.with_peers(["203.0.113.7"]).unseen == ("host: Cannot open netlink socket",)
+
+
+def test_just_the_named_connections_are_ended_each_in_its_place(calls: list[list[str]]) -> None:
+    made = sockets.Connection
+    sockets.end(
+        [
+            made("tcp", "203.0.113.7", 40745, "192.0.2.1", 443, "host"),
+            made("tcp", "2001:db8::7", 40746, "2001:db8::1", 443, "host"),
+            made("tcp", "203.0.113.7", 40747, "172.18.0.7", 443, "pid 4242"),
+        ]
+    )
+    assert calls[0] == [
+        *["ss", "-KHtn", "state", "connected"],
+        "( src 192.0.2.1:443 and dst 203.0.113.7:40745 ) or "
+        "( src [2001:db8::1]:443 and dst [2001:db8::7]:40746 )",
+    ]
+    assert calls[1][0] == "nsenter"
+    assert calls[1][-1] == "( src 172.18.0.7:443 and dst 203.0.113.7:40747 )"
+    assert len(calls) == 2
+
+
+def test_ending_no_connection_asks_nobody(calls: list[list[str]]) -> None:
+    sockets.end([])
+    assert calls == []
+
+
+def test_a_flow_is_forgotten_by_both_its_ends(calls: list[list[str]]) -> None:
+    sockets.forget(list(sockets.parse_flows(CONNTRACK))[:1])
+    assert calls == [
+        [
+            *["conntrack", "-D", "-p", "tcp", "--orig-src", "203.0.113.7", "--orig-dst", "192.0.2.1"],
+            *["--sport", "40745", "--dport", "9443"],
+        ]
+    ]
+
+
+def test_ports_that_listen_on_loopback_only_are_not_listening(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = (
+        "LISTEN 0 128 127.0.0.1:5432 0.0.0.0:*\nLISTEN 0 128 [::1]:5432 [::]:*\n"
+        "LISTEN 0 128 0.0.0.0:443 0.0.0.0:*\nLISTEN 0 128 *:8080 *:*\n"
+        "LISTEN 0 128 [::]:443 [::]:*\nLISTEN 0 128 192.0.2.1%eth0:53 0.0.0.0:*\n"
+    )
+    monkeypatch.setattr(sockets, "require", lambda program, package: program)
+    monkeypatch.setattr(sockets, "run", lambda argv, **_: Completed(tuple(argv), 0, listed, ""))
+    assert sockets.listening() == (53, 443, 8080)

@@ -83,6 +83,14 @@ def test_failed_units_of_other_kinds_are_asked_for_by_name(answers: Any) -> None
     assert "--all" in asked[1]
 
 
+def test_services_that_run_need_one_question(answers: Any) -> None:
+    calls = answers(show=(0, "Id=a.service\nActiveState=active\nActiveEnterTimestampMonotonic=5000000\n"))
+    found = systemd.active_services(5.0)
+    assert [(unit.name, unit.active, unit.active_since) for unit in found] == [("a.service", "active", 5.0)]
+    assert len(calls) == 1
+    assert "--all" not in calls[0]
+
+
 def test_old_systemd_leaves_properties_out(answers: Any) -> None:
     answers(
         list_units=(0, ""), show=(0, "Id=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\n")
@@ -111,3 +119,79 @@ def test_nobody_logged_in_needs_no_second_question(answers: Any) -> None:
     asked = answers(list_sessions=(0, "\n"))
     assert systemd.sessions(1.0) == ()
     assert len(asked) == 1
+
+
+TIMERS = """\
+Id=firebreak-release-run-1.timer
+Description=Firebreak frees this host at 2026-11-21T22:02:00.000Z
+ActiveState=active
+
+Id=firebreak-release-run-0.timer
+Description=An old one
+ActiveState=inactive
+"""
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, code: int, stdout: str, stderr: str) -> list[Sequence[str]]:
+    asked: list[Sequence[str]] = []
+
+    def run(argv: Sequence[str], *_given: Any) -> Completed:
+        asked.append(argv)
+        return Completed(argv, code, stdout, stderr)
+
+    monkeypatch.setattr(systemd, "run", run)
+    monkeypatch.setattr(systemd, "require", lambda program, _package: program)
+    return asked
+
+
+def test_only_timers_that_wait_are_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = stand_in(monkeypatch, 0, TIMERS, "")
+    (timer,) = systemd.waiting("firebreak-release-*")
+    assert timer.unit == "firebreak-release-run-1"
+    assert "22:02:00.000Z" in timer.description
+    assert asked[0][-1] == "firebreak-release-*.timer"
+
+
+def test_no_timer_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, 0, "\n", "")
+    assert systemd.waiting("firebreak-release-*") == ()
+
+
+def test_a_timer_is_due_to_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = stand_in(monkeypatch, 0, "", "")
+    systemd.arm("u", 30, "words", ["/usr/sbin/nft", "list"])
+    assert {"--unit=u", "--on-active=30s", "--timer-property=AccuracySec=100ms"} <= set(asked[0])
+    assert list(asked[0][-3:]) == ["--", "/usr/sbin/nft", "list"]
+
+
+def test_a_timer_that_systemd_does_not_take_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, 1, "", "Failed to start transient timer unit: Access denied\n")
+    with pytest.raises(Unreachable, match="Access denied"):
+        systemd.arm("u", 30, "words", ["true"])
+
+
+def test_a_timer_that_is_gone_need_not_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, 5, "", "Failed to stop u.timer: Unit u.timer not loaded.\n")
+    systemd.disarm("u")
+    stand_in(monkeypatch, 1, "", "Failed to stop u.timer: Access denied\n")
+    with pytest.raises(Unreachable, match="Access denied"):
+        systemd.disarm("u")
+
+
+def test_a_login_has_its_identity_and_those_of_cron_count(answers: Any) -> None:
+    shown = SESSION.replace("Id=12", "Id=12\nUser=1000\nLeader=4242\nScope=session-12.scope") + (
+        "\nId=14\nUser=1001\nName=deploy\nLeader=0\nService=cron\nClass=background\nState=closing\n"
+    )
+    answers(list_sessions=(0, "12 1000\n13 1000\n14 1001\n"), show_session=(0, shown))
+    found = systemd.logins(1.0)
+    assert [(one.id, one.user, one.uid, one.leader, one.scope) for one in found] == [
+        ("12", "responder", 1000, 4242, "session-12.scope"),
+        ("14", "deploy", 1001, 0, ""),
+    ]
+
+
+def test_a_session_that_has_ended_needs_no_ending(answers: Any) -> None:
+    answers(terminate_session=(1, "No session '12' known"), kill_session=(1, "Access denied"))
+    systemd.end_login("12")
+    with pytest.raises(Unreachable, match="Access denied"):
+        systemd.end_login("12", force=True)

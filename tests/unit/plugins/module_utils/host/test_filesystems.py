@@ -4,9 +4,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.open_files import (
+    Deleted,
+    DeletedFile,
+)
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.procfs import Mount, Procfs, Space
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
+from ansible_collections.firebreak.incident.plugins.module_utils.host import filesystems
 from ansible_collections.firebreak.incident.plugins.module_utils.host.filesystems import (
+    Filesystem,
+    deleted_on,
     filesystems_of,
     local_mounts,
 )
@@ -84,3 +93,42 @@ def test_what_is_hidden_by_a_later_mount_is_not_asked() -> None:
     mounts = [mount("/data"), mount("/data", kind="nfs4", device="0:9")]
     assert local_mounts(mounts, BLOCK) == []
     assert [item.device for item in local_mounts([mounts[1], mounts[0]], BLOCK)] == ["8:1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "device", "expected"),
+    [
+        ("/var/log/app.log", "8:1", "/var"),
+        ("/tmp/x", "0:50", "/var"),
+        ("/srv/pool/x", "0:99", "/srv"),
+        ("/nowhere/x", "0:98", None),
+    ],
+    ids=["a disk", "in a container", "a volume of a pool", "not looked at"],
+)
+def test_a_deleted_file_takes_room_where_it_lies(
+    monkeypatch: pytest.MonkeyPatch, path: str, device: str, expected: str | None
+) -> None:
+    mounts = (
+        mount("/var"),
+        replace(
+            mount("/var/lib/docker/overlay2/a/merged", "overlay", "0:50"),
+            super_options=frozenset({"rw", "upperdir=/var/lib/docker/overlay2/a/diff"}),
+        ),
+        mount("/srv", "btrfs", "0:30"),
+        mount("/home", "nfs4", "0:31"),
+    )
+    remote: list[str] = []
+
+    def found(_procfs: Procfs, _over: object, away: list[str]) -> Deleted:
+        remote.extend(away)
+        return Deleted((DeletedFile(path, device, 4096, 7),))
+
+    monkeypatch.setattr(Procfs, "mounts", lambda _self: mounts)
+    monkeypatch.setattr(filesystems, "deleted_files", found)
+    looked_at = [
+        Filesystem("/var", "ext4", "/dev/x", ROOM, False, False, "8:1"),
+        Filesystem("/srv", "btrfs", "/dev/x", ROOM, False, False, "0:30"),
+    ]
+    seen = deleted_on(REAL, looked_at, lambda: False)
+    assert [file.point for file in seen.files] == ([expected] if expected else [])
+    assert remote == ["/home"]

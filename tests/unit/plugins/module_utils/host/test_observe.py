@@ -31,6 +31,10 @@ ROOM = Space(total=1000, free=500, available=400, inodes=100, inodes_available=5
 def root(tmp_path: Path) -> Path:
     shutil.copytree(FIXTURE, tmp_path / "proc")
     (tmp_path / "proc" / "1").mkdir()
+    # The groups of the machine that runs this test are not those of the fixture.
+    mounts = tmp_path / "proc" / "self" / "mountinfo"
+    lines = mounts.read_text().splitlines(keepends=True)
+    mounts.write_text("".join(line for line in lines if " - cgroup" not in line))
     return tmp_path / "proc"
 
 
@@ -149,6 +153,38 @@ def test_one_unreadable_file_hides_nothing_else_and_is_a_finding(root: Path, mis
 def test_nonsense_from_the_kernel_is_a_finding_and_no_crash(root: Path) -> None:
     (root / "loadavg").write_text("busy\n")
     assert "not understood" in look(root).unseen["load"]
+
+
+def test_what_processes_read_and_write_is_of_the_interval(root: Path) -> None:
+    def counts(pid: int, read: int, written: int) -> None:
+        (root / str(pid) / "io").write_text(f"rchar: 9\nread_bytes: {read}\nwrite_bytes: {written}\n")
+
+    for pid in (10, 11):
+        process(root, pid, ticks=0)
+        counts(pid, 10_000, 500)
+    seen = look(root, lambda: counts(11, 10_400, 900))
+    assert seen.by_disk is not None
+    assert [(one.pid, one.disk_read, one.disk_written) for one in seen.by_disk] == [(11, 1000, 1000)]
+
+
+def test_where_nobody_may_see_who_writes_nothing_is_claimed(root: Path) -> None:
+    process(root, 10, ticks=0)
+    assert look(root).by_disk is None
+
+
+def test_how_often_a_group_was_stopped_is_of_the_interval(root: Path) -> None:
+    group = root / "cg" / "app.service"
+    group.mkdir(parents=True)
+    (group / "cpu.max").write_text("50000 100000\n")
+    (group / "cpu.stat").write_text("nr_periods 100\nnr_throttled 7\nthrottled_usec 5\n")
+    mounts = root / "self" / "mountinfo"
+    mounts.write_text(f"{mounts.read_text()}99 1 0:99 / {root}/cg rw - cgroup2 cgroup2 rw\n")
+
+    def meanwhile() -> None:
+        (group / "cpu.stat").write_text("nr_periods 104\nnr_throttled 10\nthrottled_usec 5\n")
+
+    seen = look(root, meanwhile)
+    assert [(one.now.path, one.periods, one.throttled) for one in seen.limited] == [("/app.service", 4, 3)]
 
 
 def test_a_container_without_pressure_is_fine(root: Path) -> None:

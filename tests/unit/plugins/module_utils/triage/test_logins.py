@@ -11,11 +11,12 @@ from ansible_collections.firebreak.incident.plugins.module_utils.clients.systemd
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.observe import Request, Snapshot
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.scan import Period
-from ansible_collections.firebreak.incident.plugins.module_utils.triage import logins
+from ansible_collections.firebreak.incident.plugins.module_utils.triage import logins, sudo
 from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
 
 SESSION = Session("responder", "198.51.100.7", "pts/0", "today", "sshd", "active")
 QUIET = Snapshot(Period(0.0, 3600.0), 3600, seen_from=0.0)
+NOBODY = sudo.Uses(3600)
 BLIND = Unreachable("login logs", "there is nothing to read", "Run with become.")
 
 
@@ -23,7 +24,9 @@ BLIND = Unreachable("login logs", "there is nothing to read", "Run with become."
 def host(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A host whose logs and sessions are given, or the error that is raised in their place."""
 
-    def install(attempts: Any = QUIET, sessions: Any = (SESSION,), booted: bool = True) -> list[Request]:
+    def install(
+        attempts: Any = QUIET, sessions: Any = (SESSION,), booted: bool = True, uses: Any = NOBODY
+    ) -> list[Request]:
         asked: list[Request] = []
 
         def answer(value: Any) -> Any:
@@ -38,6 +41,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Any:
         other = systemd if booted else who
         monkeypatch.setattr(logins, "observe", observe)
         monkeypatch.setattr(logins, "protected_here", lambda: answer(BLIND))
+        monkeypatch.setattr(sudo, "observe", lambda *_args: answer(uses))
         monkeypatch.setattr(systemd, "booted", lambda: booted)
         monkeypatch.setattr(other, "sessions", lambda _timeout: answer(sessions))
         return asked
@@ -91,3 +95,10 @@ def test_sessions_that_cannot_be_seen_are_not_nobody(host: Any) -> None:
 def test_a_window_that_means_nothing_is_a_finding(host: Any) -> None:
     host()
     assert look("soon")[1] == ["logins.attempts.unseen"]
+
+
+def test_sudo_that_cannot_be_seen_hides_nothing_else(host: Any) -> None:
+    host(uses=BLIND)
+    data, findings = look()
+    assert data["sudo"] is None
+    assert (data["attackers"], findings) == ([], ["logins.sudo.unseen"])

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One server, asked everything in one go; a second time only where something is wrong already."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping, Sequence
+
+from ..clients import redis
+from ..clients.redis import Address, AuthRefused, Busy, Full, NotPermitted, Redis, Word
+from ..errors import FirebreakError, Unreachable
+from ..triage.sections import Deadline
+from .server import Located, NotRunning, Server, locate
+
+INTERVAL = 0.25
+SETTINGS = ("maxclients", "save", "stop-writes-on-bgsave-error", "slowlog-log-slower-than")
+SLOW_ENTRIES = 128
+# Errors that a healthy server never answers to a writer.
+WRITE_ERRORS = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
+
+UNREACHABLE, AUTH, CLIENTS, BUSY = "unreachable", "auth", "clients", "busy"
+
+
+@dataclass(frozen=True)
+class Slow:
+    """One entry of the slow log: `time` in seconds since 1970 by the server's clock."""
+
+    time: int
+    seconds: float
+    command: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why nothing more is known: `kind` is unreachable, auth, clients or busy."""
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`info` is INFO as the server writes it; `later` is the same `INTERVAL` seconds afterwards, where
+    something was wrong. `config` and `slow` hold what the user may see. `now` as the times of `slow`.
+    """
+
+    subject: str
+    address: str
+    configured: bool
+    problem: Problem | None = None
+    ping_seconds: float = 0.0
+    open_to_all: bool = False
+    now: int = 0
+    info: Mapping[str, str] = field(default_factory=dict)
+    later: Mapping[str, str] | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+    slow: tuple[Slow, ...] = ()
+
+
+def observe(
+    server: Server, deadline: Deadline, pause: Callable[[float], None] = time.sleep
+) -> Snapshot | None:
+    """None when there is no server to look at."""
+    try:
+        located = locate(server, deadline.remaining)
+    except NotRunning as error:
+        return Snapshot(error.subject, "", True, Problem(UNREACHABLE, error.problem))
+    if located is None:
+        return None
+    for number, address in enumerate(located.addresses, 1):
+        try:
+            return _look(located, address, server, deadline, pause)
+        except (AuthRefused, NotPermitted) as error:
+            return _failed(located, address, server, AUTH, error)
+        except Full as error:
+            return _failed(located, address, server, CLIENTS, error)
+        except Busy as error:
+            return _failed(located, address, server, BUSY, error)
+        except FirebreakError as error:
+            if number == len(located.addresses):
+                return _failed(located, address, server, UNREACHABLE, error)
+    return None
+
+
+def _failed(located: Located, address: Address, server: Server, kind: str, error: FirebreakError) -> Snapshot:
+    return Snapshot(located.subject, str(address), server.configured, Problem(kind, error.problem))
+
+
+def _look(
+    located: Located, address: Address, server: Server, deadline: Deadline, pause: Callable[[float], None]
+) -> Snapshot:
+    with redis.connect(address, server.login, deadline.remaining) as connection:
+        started = time.monotonic()
+        connection.pipeline([("PING",)])
+        ping = time.monotonic() - started
+        asked: list[tuple[Word, ...]] = [("INFO",), ("TIME",), ("SLOWLOG", "GET", SLOW_ENTRIES)]
+        asked += [("CONFIG", "GET", name) for name in SETTINGS]
+        info, now, slow, *settings = connection.pipeline(asked)
+        if isinstance(info, FirebreakError):
+            raise info
+        if not isinstance(info, str) or "redis_version" not in info:
+            raise Unreachable(located.subject, "what it answers is not Redis", "See what listens there.")
+        first = redis.info(info)
+        return Snapshot(
+            subject=located.subject,
+            address=str(address),
+            configured=server.configured,
+            ping_seconds=ping,
+            open_to_all=connection.open_to_all,
+            now=int(now[0]) if isinstance(now, list) and now else 0,
+            info=first,
+            later=_later(connection, pause) if _suspicious(first) else None,
+            config=_config(settings),
+            slow=tuple(_slow(slow)) if isinstance(slow, list) else (),
+        )
+
+
+def _later(connection: Redis, pause: Callable[[float], None]) -> Mapping[str, str] | None:
+    """Whether writers are refused or keys evicted now, only two looks can tell."""
+    pause(INTERVAL)
+    return redis.info(connection.execute("INFO"))
+
+
+def _suspicious(info: Mapping[str, str]) -> bool:
+    return int(info.get("evicted_keys") or 0) > 0 or any(f"errorstat_{code}" in info for code in WRITE_ERRORS)
+
+
+def _config(answers: Sequence[Any]) -> dict[str, str]:
+    """A list of name and value each; an error where the user may not ask."""
+    return {str(pair[0]): str(pair[1]) for pair in answers if isinstance(pair, list) and len(pair) == 2}
+
+
+def _slow(entries: Sequence[Any]) -> list[Slow]:
+    """Each is a list: id, time, microseconds, arguments, and from version 4 the client."""
+    return [
+        Slow(int(entry[1]), int(entry[2]) / 1e6, _shown(entry[3]))
+        for entry in entries
+        if isinstance(entry, list) and len(entry) >= 4 and isinstance(entry[3], list)
+    ]
+
+
+def _shown(words: Sequence[Any]) -> str:
+    """The command and what its first key begins with: the rest of it may be somebody's session."""
+    command = str(words[0])[:32] if words else ""
+    if len(words) < 2 or command.upper() in ("EVAL", "EVALSHA", "FUNCTION", "AUTH", "HELLO"):
+        return command
+    first, colon, _rest = str(words[1])[:40].partition(":")
+    return f"{command} {first}{':…' if colon else ''}"

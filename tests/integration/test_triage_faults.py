@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A well lab has nothing to complain of; of whatever is broken in it, triage names that and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from firebreak_lab import FAULTS, Attacker, Lab, broken
+
+HOSTS = ("zekka1", "matrixon1")
+# What users feel of an outage, and the logs that tell of it.
+OUTAGE = frozenset({"workload.http.failing", "logs.http.failing"})
+REDIS_DOWN = OUTAGE | {"redis.server.unreachable"}
+POSTGRES_DOWN = OUTAGE | {"postgres.server.unreachable", "workload.container.unhealthy"}
+SECURITY = {"playbook": "contain_security", "inputs": {}, "cures": True}
+BREAK_IN = {"playbook": "contain_security", "inputs": {"threat": "compromise"}, "cures": False}
+UNBLOCK = {"playbook": "fix_firewall", "inputs": {"address": "172.29.77.12"}, "cures": True}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The finding of a fault. What follows from it may be critical too, and nothing else."""
+
+    id: str
+    says: str
+    remedy: Mapping[str, Any] | None = None
+    follows: frozenset[str] = frozenset()
+
+
+OF_FAULT = {
+    "redis-stopped": Expected("workload.service.down", "redis", follows=REDIS_DOWN),
+    "postgres-stopped": Expected("workload.service.down", "postgres", follows=POSTGRES_DOWN),
+    "app-stopped": Expected("workload.service.down", "app", follows=OUTAGE),
+    "nginx-stopped": Expected("workload.service.down", "nginx", follows=OUTAGE),
+    "fail2ban-stopped": Expected("firewall.fail2ban.down", "fail2ban"),
+    "unit-failed": Expected("workload.unit.failed", "lab-nightly"),
+    "unit-flapping": Expected("workload.unit.failed", "lab-flapping"),
+    "cpu-throttled": Expected("host.cgroup.throttled", "lab-hog"),
+    "memory-killed": Expected("workload.unit.failed", "lab-leak"),
+    "redis-full": Expected("redis.memory.full", "", follows=OUTAGE),
+    "pool-exhausted": Expected(
+        "postgres.connections.exhausted", "", follows=OUTAGE | {"postgres.application.refused"}
+    ),
+    "sessions-blocked": Expected("postgres.sessions.blocked", "3"),
+    "certificate-expired": Expected("certificate.served.expired", "", follows=OUTAGE),
+    "certificate-not-reloaded": Expected("certificate.served.differs", "reloaded"),
+    "resolver-dead": Expected("network.dns.failing", "127.0.0.9"),
+    "neighbour-blocked": Expected("firewall.protected.blocked", "172.29.77.12", UNBLOCK),
+    "neighbour-banned": Expected("firewall.protected.blocked", "172.29.77.12", UNBLOCK),
+    "database-stopped": Expected("workload.service.down", "postgres", follows=POSTGRES_DOWN),
+    "container-crashing": Expected("workload.service.restarting", "lab-crashing"),
+    "app-frozen": Expected("workload.service.down", "app", follows=OUTAGE),
+    "store-full": Expected("redis.memory.full", "", follows=OUTAGE | {"workload.container.unhealthy"}),
+    "engine-frozen": Expected("workload.runtime.unseen", "docker", follows=OUTAGE),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def well(lab: Lab) -> Iterator[None]:
+    lab.reset()
+    yield
+    lab.reset()
+
+
+def findings(play: Callable[..., Any], host: str) -> list[dict[str, Any]]:
+    done = play("triage", limit=host)
+    assert (done.code, done.changed()) == (0, 0), done.output
+    found: list[dict[str, Any]] = done.result(host, "triage_info")["findings"]
+    return found
+
+
+def check(found: list[dict[str, Any]], expected: Expected) -> None:
+    named = [each for each in found if each["id"] == expected.id and expected.says in str(each)]
+    assert named, [f"{each['id']}: {each['summary']}" for each in found if each["level"] != "notice"]
+    assert named[0]["level"] != "notice"
+    assert named[0]["remedy"] == expected.remedy
+    critical = {each["id"] for each in found if each["level"] == "critical"}
+    assert critical <= {expected.id} | expected.follows, [
+        each["summary"] for each in found if each["id"] in critical
+    ]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_that_is_well_has_nothing_worse_than_notices(host: str, play: Callable[..., Any]) -> None:
+    found = findings(play, host)
+    assert [f"{each['id']}: {each['summary']}" for each in found if each["level"] != "notice"] == []
+
+
+def test_every_fault_of_the_lab_has_its_finding() -> None:
+    assert set(OF_FAULT) == set(FAULTS)
+
+
+@pytest.mark.parametrize("fault", OF_FAULT)
+def test_a_fault_is_named_and_nothing_else_is_critical(
+    fault: str, lab: Lab, play: Callable[..., Any]
+) -> None:
+    with broken(lab, fault) as where:
+        found = findings(play, where.host)
+    check(found, OF_FAULT[fault])
+
+
+@contextmanager
+def alert(lab: Lab, severity: str) -> Iterator[None]:
+    """An alert that fires at the lab's Alertmanager until it is sent again as resolved."""
+    body = '[{"labels": {"alertname": "LabAlert", "severity": "%s"}%s}]'
+    url = "http://172.29.77.50:9093/api/v2/alerts"
+
+    def send(text: str) -> None:
+        post = ["curl", "-sf", "-m", "5", "-H", "Content-Type: application/json", "-d", text, url]
+        lab.run("client1", post).check("sending an alert")
+
+    send(body % (severity, ""))
+    try:
+        yield
+    finally:
+        send(body % (severity, ', "endsAt": "2026-01-01T00:00:00Z"'))
+
+
+def test_an_alert_of_the_monitoring_is_repeated(lab: Lab, play: Callable[..., Any]) -> None:
+    with alert(lab, "critical"):
+        found = findings(play, "zekka1")
+    check(found, Expected("monitoring.alert.firing", "LabAlert"))
+
+
+def test_answers_5xx_are_told_from_the_logs_when_the_outage_is_over(
+    lab: Lab, attacker: Attacker, play: Callable[..., Any]
+) -> None:
+    with broken(lab, "redis-stopped"):
+        assert all(attacker.get("zekka1", "/api/items")[0] >= 500 for _request in range(25))
+    check(findings(play, "zekka1"), Expected("logs.http.failing", ""))
+
+
+def test_guessing_is_told_from_a_break_in(lab: Lab, attacker: Attacker, play: Callable[..., Any]) -> None:
+    lab.reset()
+    attacker.attack("zekka1", 66)
+    check(findings(play, "zekka1"), Expected("logins.source.brute_force", "172.29.77.66", SECURITY))
+    attacker.failures_then_success("zekka1", 67)
+    check(findings(play, "zekka1"), Expected("logins.source.success_after_failures", "deploy", BREAK_IN))

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.firebreak.incident.plugins.module_utils.clients import dropins, systemd
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.dropins import Place
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
+
+
+def test_a_drop_in_comes_and_goes_without_a_trace(tmp_path: Path) -> None:
+    place = Place("postgresql@15-main.service", tmp_path)
+    assert dropins.read(place) is None
+    dropins.put(place, "[Service]\n", {"LOG_LEVEL": "debug"})
+    assert dropins.read(place) == "[Service]\n"
+    assert place.environment.read_text() == "LOG_LEVEL=debug\n"
+    assert place.environment.stat().st_mode & 0o777 == 0o600
+    assert dropins.all_units(tmp_path) == ("postgresql@15-main.service",)
+    assert dropins.take(place)
+    assert list(tmp_path.iterdir()) == []
+    assert not dropins.take(place)
+
+
+def test_what_others_have_put_beside_it_stays(tmp_path: Path) -> None:
+    place = Place("app.service", tmp_path)
+    dropins.put(place, "[Service]\n", {})
+    other = place.folder / "10-memory.conf"
+    other.write_text("[Service]\nMemoryMax=1G\n")
+    assert not place.environment.exists()
+    dropins.take(place)
+    assert list(place.folder.iterdir()) == [other]
+
+
+def test_the_end_is_armed_with_what_takes_it_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(systemd, "disarm", lambda unit: asked.append(unit))
+    monkeypatch.setattr(systemd, "arm", lambda *words: asked.append(words))
+    place = Place("postgresql@15-main.service", tmp_path)
+    dropins.end_in(place, 600, "systemctl try-restart x")
+    timer = "firebreak-logging-postgresql_15-main_service"
+    gone = f"rm -f {place.text} {place.environment} && ( rmdir {place.folder} || true )"
+    script = f"{gone} && systemctl daemon-reload && systemctl try-restart x"
+    assert asked[0] == timer, "the end of an earlier run does not come first"
+    assert asked[1][:2] == (timer, 600)
+    assert ";" not in script, "systemd 252 garbles it at the next daemon-reload"
+    assert asked[1][3] == ["/bin/sh", "-c", script]
+
+
+def test_a_run_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "app.service.d").write_text("no folder")
+    with pytest.raises(FirebreakError, match=r"app\.service\.d: .*See that /run has room"):
+        dropins.put(Place("app.service", tmp_path), "", {})
