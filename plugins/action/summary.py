@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import utc_now
 from ansible_collections.firebreak.incident.plugins.plugin_utils.launcher import current_launcher
+from ansible_collections.firebreak.incident.plugins.plugin_utils.private_file import write_privately
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.report import as_markdown, as_text
 from ansible_collections.firebreak.incident.plugins.plugin_utils.summary import Run, Seen, see, summarise
 
@@ -76,19 +75,3 @@ def _seen(variables: Mapping[str, Any], names: Iterable[str]) -> dict[str, Seen]
         host: see([hostvars[host][name] for name in names if name in hostvars[host]], host in active)
         for host in variables["ansible_play_hosts_all"]
     }
-
-
-def write_privately(path: Path, text: str) -> Path:
-    """Whole or not at all, readable by its owner only: reports tell how to break in."""
-    path = path.expanduser().absolute()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path
