@@ -31,8 +31,9 @@ unit: setup ## The tests that need no lab
 lint: setup ## ansible-lint, ruff, mypy, generated tables, ansible-test sanity
 	tools/lint
 
-bench: setup ## Benchmarks; prints what was reached
+bench: lab ## Benchmarks; prints what was reached
 	python tests/performance/login_scan.py
+	python tests/performance/triage.py
 
 docs: setup ## Write the generated tables
 	python tools/docs

@@ -14,6 +14,8 @@ from pathlib import Path
 
 LEVELS = ("critical", "warning", "notice")
 RISKS = ("reversible", "disruptive", "destructive")
+# Where findings are made and acts are planned.
+ROOMS = ("plugins/module_utils", "plugins/plugin_utils/evidence")
 
 
 class SourceError(Exception):
@@ -61,17 +63,17 @@ def actions(root: Path) -> list[Described]:
     """
 
     def describe(source: Source, call: Call) -> Facts | None:
-        action = call.argument("action", 0)
-        if not (isinstance(action, ast.Constant) and isinstance(action.value, str)):
+        action = source.text(call.argument("action", 0))
+        if action is None:
             return None
         risks = source.constants(call.argument("risk", 3), RISKS)
-        return action.value, risks, [], source.first_arguments(call.argument("undo", 5), "Undo")
+        return action, risks, [], source.first_arguments(call.argument("undo", 5), "Undo")
 
     def describe_removal(source: Source, call: Call) -> Facts | None:
-        action = call.argument("action", 0)
-        if not (isinstance(action, ast.Constant) and isinstance(action.value, str)):
+        action = source.text(call.argument("action", 0))
+        if action is None:
             return None
-        return action.value, ["reversible"], [], source.first_arguments(call.argument("undo", 2), "Undo")
+        return action, ["reversible"], [], source.first_arguments(call.argument("undo", 2), "Undo")
 
     return _described(root, "*.py", {"Act": describe, "Removal": describe_removal})
 
@@ -82,9 +84,8 @@ Describe = Callable[["Source", "Call"], Facts | None]
 
 def _described(root: Path, pattern: str, calls: Mapping[str, Describe]) -> list[Described]:
     found: dict[str, Described] = {}
-    base = root / "plugins/module_utils"
-    for path in sorted(base.rglob(pattern)):
-        source = Source(path.relative_to(root), ast.parse(path.read_text(encoding="utf-8")))
+    for path in sorted(path for room in ROOMS for path in (root / room).rglob(pattern)):
+        source = Source(path.relative_to(root), ast.parse(path.read_text(encoding="utf-8")), path.parent)
         for name, describe in calls.items():
             for call in source.calls(name):
                 described = describe(source, call)
@@ -112,9 +113,10 @@ class Call:
 class Source:
     """One file, read without running it: names are followed to what this file says about them."""
 
-    def __init__(self, path: Path, tree: ast.Module) -> None:
+    def __init__(self, path: Path, tree: ast.Module, folder: Path | None = None) -> None:
         self.path = path
         self._tree = tree
+        self._folder = folder
         self._functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
         self._around: ast.AST = tree
 
@@ -133,6 +135,14 @@ class Source:
             return node.value
         raise SourceError(f"{what} is not a literal string")
 
+    def text(self, node: ast.expr | None) -> str | None:
+        """A literal string, written here or kept in a constant; None for what is passed on."""
+        values = self._constant(node.id) if isinstance(node, ast.Name) else [node]
+        for value in values:
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                return value.value
+        return None
+
     def constants(self, node: ast.AST | None, words: Sequence[str]) -> list[str]:
         """Which of the words, written as constants of these names, an expression can come to."""
         names: set[str] = set()
@@ -148,27 +158,30 @@ class Source:
         found: list[str] = []
         for each in self._reachable(node, set()):
             if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == name:
-                first = Call(each, "").argument("playbook" if name == "Remedy" else "action", 0)
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    found.append(first.value)
+                first = self.text(Call(each, "").argument("playbook" if name == "Remedy" else "action", 0))
+                if first is not None:
+                    found.append(first)
         return found
 
-    def templates(self, node: ast.expr | None) -> list[str]:
+    def templates(self, node: ast.expr | None, seen: frozenset[str] = frozenset()) -> list[str]:
         """The sentences that an expression can come to, with their figures left open."""
         if isinstance(node, ast.Constant):
             return [str(node.value)]
         if isinstance(node, ast.JoinedStr):
-            return ["".join(map(self._piece, node.values))]
+            return ["".join(self._piece(value, seen) for value in node.values)]
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            return [a + b for a in self.templates(node.left) for b in self.templates(node.right)]
+            left, right = self.templates(node.left, seen), self.templates(node.right, seen)
+            return [a + b for a in left for b in right]
         if isinstance(node, ast.IfExp):
-            return self.templates(node.body) + self.templates(node.orelse)
-        values = self._assigned(node.id) if isinstance(node, ast.Name) else []
-        return [text for value in values for text in self.templates(value)] or ["…"]
+            return self.templates(node.body, seen) + self.templates(node.orelse, seen)
+        if not isinstance(node, ast.Name) or node.id in seen:
+            return ["…"]
+        values = self._assigned(node.id)
+        return [text for value in values for text in self.templates(value, seen | {node.id})] or ["…"]
 
-    def _piece(self, node: ast.expr) -> str:
+    def _piece(self, node: ast.expr, seen: frozenset[str]) -> str:
         if not isinstance(node, ast.FormattedValue):
-            return self.templates(node)[0]
+            return self.templates(node, seen)[0]
         value = node.value
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and len(value.args) == 1:
             value = value.args[0]
@@ -181,7 +194,7 @@ class Source:
             yield each
             if isinstance(each, ast.Name) and each.id not in seen:
                 seen.add(each.id)
-                for value in self._assigned(each.id):
+                for value in self._assigned(each.id) or self._constant(each.id):
                     yield from self._reachable(value, seen)
                 if each.id in self._functions:
                     for inner in ast.walk(self._functions[each.id]):
@@ -197,11 +210,29 @@ class Source:
                 position = parameters.index(name)
                 given = (call.argument(name, position) for call in self._callers(self._around.name))
                 values += [value for value in given if value is not None]
-        for node in ast.walk(self._around):
-            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                values += [value for target in targets for value in _matched(target, node.value, name)]
-        return values
+        return values + _set_in(ast.walk(self._around), name)
+
+    def _constant(self, name: str) -> list[ast.expr]:
+        """What a constant of this file, or of the one that it is imported from, is set to."""
+        own = _set_in(self._tree.body, name)
+        if own:
+            return own
+        for node in self._tree.body:
+            if isinstance(node, ast.ImportFrom) and node.level and node.module and self._folder:
+                folder = self._folder if node.level == 1 else self._folder.parents[node.level - 2]
+                path = folder.joinpath(*node.module.split(".")).with_suffix(".py")
+                if path.is_file() and any((each.asname or each.name) == name for each in node.names):
+                    return _set_in(ast.parse(path.read_text(encoding="utf-8")).body, name)
+        return []
+
+
+def _set_in(nodes: Iterable[ast.AST], name: str) -> list[ast.expr]:
+    values: list[ast.expr] = []
+    for node in nodes:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            values += [value for target in targets for value in _matched(target, node.value, name)]
+    return values
 
 
 def _matched(target: ast.expr, value: ast.expr, name: str) -> Iterator[ast.expr]:

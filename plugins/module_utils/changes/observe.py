@@ -155,7 +155,7 @@ def release(service: str, directory: str) -> Release:
     try:
         if not path.is_dir():
             raise Unreachable(f"release {directory}", "it is no directory", "See firebreak_services.")
-        link = str(path.readlink()) if path.is_symlink() else None
+        link = os.readlink(str(path)) if path.is_symlink() else None
         return Release(service, directory, checkout(directory), link, path.lstat().st_mtime if link else 0.0)
     except OSError as error:
         raise Unreachable(

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
+from ..accounts.act import PERFORM as ACCOUNTS
 from ..addresses import Protected, protect
 from ..clients.network import protected_by
-from ..fail2ban.act import PERFORM as FAIL2BAN_PERFORM
+from ..enhanced_logging.act import PERFORM as LOGGING
+from ..fail2ban.act import PERFORM as FAIL2BAN
 from ..firewall.act import performers
 from ..guard import Guard
+from ..isolation.act import PERFORM as ISOLATION
 from ..ledger import Entry, Ledger
 from ..lifecycle import Context, Job
 from ..plan import Act
@@ -26,7 +29,7 @@ def job(params: Mapping[str, Any], ledger: Ledger) -> Job[Sequence[Entry]]:
     return Job(
         observe=ledger.entries,
         decide=lambda entries: decide(entries, params["id"]),
-        perform={**performers(protected), **FAIL2BAN_PERFORM},
+        perform={**performers(protected), **FAIL2BAN, **ISOLATION, **ACCOUNTS, **LOGGING},
         guards=(_unless_letting_in(protected),),
     )
 

@@ -14,6 +14,8 @@ TOOLS = Path(__file__).resolve().parents[3] / "tools"
 
 DECIDE = """
 from x import Act, Finding, Remedy, Undo
+from ..remedies import ASK
+FLUSH = "disk.flush"
 def decide(seen):
     level, said = (CRITICAL, "dead") if seen.dead else (WARNING, "slow")
     yield Finding(id="disk.space.low", level=level, subject=seen.point,
@@ -27,6 +29,8 @@ def plan(seen):
     yield Act("disk.truncate", seen.path, {}, DESTRUCTIVE, "full")
     yield Act(action="disk.rotate", risk=REVERSIBLE, reason="", undo=Undo("disk.unrotate", {}))
     yield Act(action=seen.action, risk=REVERSIBLE, reason="")
+    yield Act(FLUSH, seen.path, {}, DISRUPTIVE, "full")
+    yield Finding(id="disk.space.odd", level=NOTICE, subject="", summary="odd", remedy=ASK if seen else None)
 """
 
 META = """
@@ -42,6 +46,13 @@ argument_specs:
       password: {type: str, no_log: true, description: Secret.}
       all_hosts: {type: bool, default: false, description: All.}
       max_risk: {type: str, choices: [reversible, destructive], default: reversible, description: Risk.}
+"""
+
+CATALOGUE = """
+CATALOGUE: tuple = (
+    Step("clock", "clock.json", VOLATILE, "the clock", State("clock")),
+    Step("hashes", "hashes.jsonl", FULL, "every file", Listing(("/etc",)), bulk=True),
+)
 """
 
 MODULE = 'DOCUMENTATION = r"""\nmodule: x\nshort_description: {}\n"""\n'
@@ -67,13 +78,15 @@ def tree(tmp_path: Path) -> Path:
         "README.md": "# X\n<!-- generated: playbooks -->\nold\n<!-- end -->\ntail\n",
         "docs/all.md": "".join(
             f"<!-- generated: {name} -->\n<!-- end -->\n"
-            for name in ("inputs", "findings", "modules", "actions")
+            for name in ("inputs", "findings", "modules", "actions", "artefacts")
         ),
         "docs/awx/gone.json": "{}\n",
         "playbooks/fix_disk_space.meta.yml": META,
         "plugins/modules/disk.py": MODULE.format("Make room"),
         "plugins/modules/disk_info.py": MODULE.format("Look for room"),
         "plugins/module_utils/disk/decide.py": DECIDE,
+        "plugins/module_utils/evidence/catalogue.py": CATALOGUE,
+        "plugins/module_utils/remedies.py": 'ASK = Remedy("triage", {})\n',
     }.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,6 +147,18 @@ def test_acts_have_their_risk_and_their_undo(docs: Any, tree: Path) -> None:
     docs.main([], tree)
     assert row(tree, "`disk.truncate`") == ["`disk.truncate`", "destructive", ""]
     assert row(tree, "`disk.rotate`") == ["`disk.rotate`", "reversible", "`disk.unrotate`"]
+
+
+def test_names_kept_in_constants_are_followed_into_other_files(docs: Any, tree: Path) -> None:
+    docs.main([], tree)
+    assert row(tree, "`disk.flush`") == ["`disk.flush`", "disruptive", ""]
+    assert row(tree, "`disk.space.odd`")[3] == "`triage`"
+
+
+def test_what_a_collection_of_evidence_holds_is_listed_in_its_order(docs: Any, tree: Path) -> None:
+    docs.main([], tree)
+    assert row(tree, "`clock`") == ["`clock`", "volatile", "the clock"]
+    assert row(tree, "`hashes`") == ["`hashes`", "full", "every file"]
 
 
 def test_modules_are_shown_with_their_pair(docs: Any, tree: Path) -> None:

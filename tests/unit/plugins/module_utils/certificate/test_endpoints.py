@@ -13,7 +13,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import B
 
 
 def test_only_https_has_a_certificate_and_each_place_is_looked_at_once() -> None:
-    given = [
+    given: list[dict[str, object]] = [
         {"url": "http://api.example/"},
         {"url": "https://api.example/health", "connect_to": "127.0.0.1:443", "certificate": "api.example"},
         {"url": "https://api.example/other", "connect_to": "127.0.0.1:443"},

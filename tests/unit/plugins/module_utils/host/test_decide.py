@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.procfs import Space
-from ansible_collections.firebreak.incident.plugins.module_utils.host.decide import GIB, MIB, judge
+from ansible_collections.firebreak.incident.plugins.module_utils.host.decide import judge
 from ansible_collections.firebreak.incident.plugins.module_utils.host.filesystems import Filesystem
 from ansible_collections.firebreak.incident.plugins.module_utils.host.observe import (
     Memory,
@@ -18,6 +18,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.host.observe im
     Snapshot,
     Usage,
 )
+from ansible_collections.firebreak.incident.plugins.module_utils.host.sizes import GIB, MIB
 
 KILL = OomKill(pid=4242, name="node", seconds_ago=720.0, in_cgroup=False)
 HOG = Usage(4242, "node", "zekka", "zekka.service", "R", 180.0, 12 * GIB)
