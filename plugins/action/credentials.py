@@ -11,7 +11,7 @@ from typing import Any
 from ansible.parsing.vault import VaultSecretsContext
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import iso
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import DONE, PLANNED
 from ansible_collections.firebreak.incident.plugins.plugin_utils import with_context
 from ansible_collections.firebreak.incident.plugins.plugin_utils.credential_store import (

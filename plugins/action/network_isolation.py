@@ -17,7 +17,7 @@ from ansible.module_utils.common.validation import check_type_list
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, FirebreakError
 from ansible_collections.firebreak.incident.plugins.module_utils.isolation.job import ISOLATED
 from ansible_collections.firebreak.incident.plugins.module_utils.isolation.observe import FORBIDDEN
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import iso
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso
 from ansible_collections.firebreak.incident.plugins.module_utils.quantities import parse_duration
 from ansible_collections.firebreak.incident.plugins.plugin_utils.inventory import resolve
 from ansible_collections.firebreak.incident.plugins.plugin_utils.with_context import (
@@ -55,10 +55,10 @@ class ActionModule(WithContext):
                 "msg": f"The connection was not made or broke: {error.message.rstrip('.')}. "
                 f"Had the isolation begun by then, the host frees itself, at {end} at the latest.",
             }
-        timer = (result.get("after") or {}).get("timer")
-        if not timer or result.get("failed"):
-            return self._left(result, latest)
-        return self._proved(result, timer, task_vars)
+        after = result.get("after") or {}
+        if after.get("timer") and after.get("intact") and not result.get("unreachable"):
+            return self._proved(result, after["timer"], task_vars)
+        return self._left(result, latest)
 
     def _require_ssh(self) -> None:
         if self._connection.transport != "ssh":
@@ -82,21 +82,15 @@ class ActionModule(WithContext):
 
     def _left(self, result: dict[str, Any], latest: datetime) -> dict[str, Any]:
         """With nothing to confirm. A host that was isolated by half frees itself."""
-        if result.get("failed") and result.get("changed"):
+        after = result.get("after") or {}
+        if result.get("failed") and (result.get("changed") or after.get("timers")):
             result["msg"] = f"{result.get('msg')} The host frees itself, at {iso(latest)} or soon after."
+        if after.get("isolated") and not result.get("failed") and not self._task.check_mode:
+            return _leaking(result, reachable(self._host, _ports(result)))
         return result
 
     def _proved(self, result: dict[str, Any], timer: str, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         until = next(each["until"] for each in result["after"]["timers"] if each["unit"] == timer)
-        ports = list(result.get("listening", ()))[:PORTS]
-        reached = reachable(self._host, ports)
-        if reached:
-            return _unproved(
-                result,
-                until,
-                f"port {reached[0]} of it can still be reached from here",
-                "See what answers there, a proxy on the way or the host itself.",
-            )
         confirmed = self._confirmed(timer, str(result["connection"]), until, task_vars)
         if confirmed.get("failed"):
             return _unproved(
@@ -106,13 +100,19 @@ class ActionModule(WithContext):
                 "See where new SSH connections come from, and name it in firebreak_management_addresses. "
                 "Logins that ask a directory server (LDAP) do not work while a host is isolated.",
             )
-        return {
+        ports = _ports(result)
+        reached = reachable(self._host, ports)
+        closed = [port for port in ports if port not in reached]
+        kept = {
             **result,
             "after": {**_known(result["after"], confirmed["after"]), "timer": None},
             "findings": confirmed["findings"],
             "confirmed": True,
-            "proof": {"management": confirmed["connection"], "inbound": ports, "outbound": FORBIDDEN},
+            "proof": {"management": confirmed["connection"], "inbound": closed, "outbound": FORBIDDEN},
         }
+        if kept.get("failed"):
+            kept["msg"] = f"{kept.get('msg')} The host is isolated all the same, and that was confirmed."
+        return _leaking(kept, reached)
 
     def _confirmed(
         self, timer: str, connection: str, until: str, task_vars: dict[str, Any] | None
@@ -158,6 +158,26 @@ def reachable(host: str, ports: Sequence[int]) -> list[int]:
         return []
     with ThreadPoolExecutor(max_workers=len(ports)) as pool:
         return [port for port, connected in zip(ports, pool.map(connects, ports), strict=True) if connected]
+
+
+def _ports(result: Mapping[str, Any]) -> list[int]:
+    return list(result.get("listening") or ())[:PORTS]
+
+
+def _leaking(result: dict[str, Any], reached: Sequence[int]) -> dict[str, Any]:
+    """Something that still answers is told, and is no reason to open everything else again."""
+    if not reached:
+        return result
+    told = (
+        f"The host is isolated, but port {reached[0]} of it can still be reached from here. See what "
+        f"answers there, a proxy or another machine on the way or the host itself."
+    )
+    return {
+        **result,
+        "failed": True,
+        "verdict": "improved",
+        "msg": " ".join(filter(None, (result.get("msg"), told))),
+    }
 
 
 def _known(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any
 from ansible import constants
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import iso, utc_now
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, utc_now
 from ansible_collections.firebreak.incident.plugins.module_utils.persistence.baseline import refused
+from ansible_collections.firebreak.incident.plugins.plugin_utils.evidence.session import unseen
 from ansible_collections.firebreak.incident.plugins.plugin_utils.private_file import write_privately
 from ansible_collections.firebreak.incident.plugins.plugin_utils.with_context import (
     ActionModule as WithContext,
@@ -39,7 +40,9 @@ class ActionModule(WithContext):
             return {"failed": True, **error.as_result()}
         arguments["known_keys"] = [*(arguments.get("known_keys") or ()), *self._own_keys(variables)]
         self._task.args = arguments
-        result = super().run(tmp, task_vars)
+        # The host's own log would tell the intruder what is known of it, and be large.
+        with unseen(self._task, self._play_context, self._connection):
+            result = super().run(tmp, task_vars)
         # Some of it is long, and all of it is on the controller already.
         result.get("invocation", {}).get("module_args", {}).pop("expected", None)
         result["baseline_file"] = None

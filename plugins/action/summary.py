@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import utc_now
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import utc_now
 from ansible_collections.firebreak.incident.plugins.plugin_utils.launcher import current_launcher
 from ansible_collections.firebreak.incident.plugins.plugin_utils.private_file import write_privately
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.report import as_markdown, as_text

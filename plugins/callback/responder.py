@@ -57,6 +57,7 @@ from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.vars import load_extra_vars
 
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_count
 from ansible_collections.firebreak.incident.plugins.plugin_utils.launcher import current_launcher
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering import model
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.closing import (
@@ -77,7 +78,7 @@ from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.outco
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.painter import Painter
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.plain import Plain
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.screen import HAS_RICH
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.text import count, listing
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.text import listing
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.view import View
 from ansible_collections.firebreak.incident.plugins.plugin_utils.summary import Run
 
@@ -321,7 +322,7 @@ class CallbackModule(CallbackBase):
             if not running or any(step.interactive for step in running):
                 return None
             oldest = min(running, key=lambda step: step.started)
-            more = f"  and {count(len(running) - 1, 'other step')}" if len(running) > 1 else ""
+            more = f"  and {speak_count(len(running) - 1, 'other step')}" if len(running) > 1 else ""
             return painter.screen.live(oldest.live + more, time.monotonic() - oldest.started, tick)
 
         return describe

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Addresses that must never be acted against, and the refusal that says why."""
+"""Addresses, and why some of them must never be acted against."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Iterable, Mapping, Union
 
 from .errors import BadInput
-from .guard import Guard
-from .plan import Act
 from .proxy_ranges import PROXY_RANGES
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -90,16 +88,6 @@ class Protected:
         """The networks of one IP version, as text, without those that another one already holds."""
         mine = (network for network, _reason in self.networks if network.version == version)
         return [str(network) for network in ipaddress.collapse_addresses(mine)]  # type: ignore[type-var]
-
-
-def protect(protected: Protected) -> Guard:
-    """A guard for every act whose identity has an `address`."""
-
-    def guard(act: Act) -> str | None:
-        address = act.identity.get("address")
-        return protected.why(address) if address else None
-
-    return guard
 
 
 ALWAYS: Mapping[str, str] = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Callable, Optional, Sequence
 
+from .addresses import Protected
 from .errors import BadInput
 from .plan import Act, Plan, riskier
 
@@ -20,6 +21,16 @@ class Limits:
     max_risk: str
     max_actions: int
     approved_plan: str | None = None
+
+
+def protect(protected: Protected) -> Guard:
+    """A guard for every act whose identity has an `address`."""
+
+    def guard(act: Act) -> str | None:
+        address = act.identity.get("address")
+        return protected.why(address) if address else None
+
+    return guard
 
 
 def restrain(plan: Plan, limits: Limits, guards: Sequence[Guard]) -> Plan:

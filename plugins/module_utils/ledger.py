@@ -14,10 +14,10 @@ import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from .errors import Unreachable
-from .plan import Act
+from .plan import DONE, FAILED, PLANNED, REFUSED, Act
 
 DIRECTORIES = ("/var/lib/firebreak", "/run/firebreak")
 NAME = "ledger.jsonl"
@@ -92,6 +92,25 @@ class Ledger:
         """Every whole entry, oldest first. Lines that were torn or are not ours are passed over."""
         found = [entry for path in self._paths for entry in _read(path)]
         return sorted(found, key=lambda entry: entry.time)
+
+
+def carried_out(entries: Iterable[Entry]) -> list[Entry]:
+    """The acts that took effect, or may have: each is recorded before and after it is done.
+
+    One with no record after it was cut off half way, and one that failed may have answered too late.
+    Both count as done: taking back what never happened does no harm.
+    """
+    begun: dict[str, Entry] = {}
+    finished: list[Entry] = []
+    for entry in entries:
+        key = json.dumps([entry.run, entry.action, entry.identity], sort_keys=True)
+        if entry.status == PLANNED:
+            begun[key] = entry
+        elif entry.status in (DONE, FAILED, REFUSED):
+            begun.pop(key, None)
+            if entry.status != REFUSED:
+                finished.append(entry)
+    return sorted([*finished, *begun.values()], key=lambda entry: entry.time)
 
 
 def _append_line(path: Path, line: bytes) -> None:

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""observe, decide, act, verify: the one life cycle of every module.
+"""observe, decide, act, verify: the one life cycle of every module that changes something.
 
-Neither function knows Ansible. They return what the module returns, or raise a `FirebreakError` that
-carries it; `main()` hands either to Ansible.
+It does not know Ansible. It returns what the module returns, or raises a `FirebreakError` that carries it;
+`main()` hands either to Ansible.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Callable, Generic, Mapping, Sequence, TypeVar
 
 from .errors import FirebreakError, IdentityChanged
 from .finding import Finding, ranked
 from .guard import Guard, Limits, restrain
+from .information import Context, context_spec
 from .ledger import Entry, Ledger
+from .moments import iso, utc_now
 from .plan import DONE, FAILED, PLANNED, REFUSED, REVERSIBLE, RISKS, Act, Plan
 
 RESOLVED, IMPROVED, UNCHANGED, WORSE = "resolved", "improved", "unchanged", "worse"
@@ -44,31 +46,6 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Context:
-    """Who is doing this: the run, the incident it belongs to, the playbook and the person.
-
-    `protected` maps addresses and networks that must never be acted against to the reason.
-    """
-
-    run: str
-    incident: str | None = None
-    playbook: str | None = None
-    actor: str | None = None
-    protected: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, Any]) -> Context:
-        given = params.get("context") or {}
-        return cls(
-            run=given.get("run") or f"{utc_now():%Y%m%d-%H%M%S}-local",
-            incident=given.get("incident"),
-            playbook=given.get("playbook"),
-            actor=given.get("actor"),
-            protected=given.get("protected") or {},
-        )
-
-
-@dataclass(frozen=True)
 class Job(Generic[Snapshot]):
     """What a domain brings to a change.
 
@@ -83,31 +60,6 @@ class Job(Generic[Snapshot]):
     guards: Sequence[Guard] = ()
 
 
-def utc_now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
-def iso(moment: datetime) -> str:
-    """UTC, ISO 8601 with milliseconds and Z."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
-def context_spec() -> dict[str, Any]:
-    """The option that the action plugin fills in; documented in the fragment `context`."""
-    return {
-        "context": {
-            "type": "dict",
-            "options": {
-                "run": {"type": "str"},
-                "incident": {"type": "str"},
-                "playbook": {"type": "str"},
-                "actor": {"type": "str"},
-                "protected": {"type": "dict"},
-            },
-        },
-    }
-
-
 def change_spec() -> dict[str, Any]:
     """The options of every module that changes something; documented in the fragment `change`."""
     return {
@@ -116,14 +68,6 @@ def change_spec() -> dict[str, Any]:
         "approved_plan": {"type": "str"},
         **context_spec(),
     }
-
-
-def run_info(
-    observe: Callable[[], Snapshot], decide: Callable[[Snapshot], tuple[Mapping[str, Any], Sequence[Finding]]]
-) -> dict[str, Any]:
-    """Look, judge, change nothing. `decide` gives the data to return and what is wrong with it."""
-    data, findings = decide(observe())
-    return {"changed": False, **data, "findings": [finding.as_dict() for finding in ranked(findings)]}
 
 
 def run_change(

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Durations and sizes as a person types them."""
+"""Durations, sizes, shares and counts as a person types and says them."""
 
 from __future__ import annotations
 
 import re
-from typing import Mapping
+from typing import Mapping, Sequence
 
 from .errors import BadInput
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_BYTES = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+MIB, GIB = 1024**2, 1024**3
+_BYTES = {"": 1, "b": 1, "k": 1024, "m": MIB, "g": GIB, "t": 1024**4}
 _QUANTITY = re.compile(r"(\d{1,15})\s*([a-z]*)", re.ASCII)
 
 
@@ -43,3 +44,23 @@ def speak_duration(seconds: float) -> str:
 def speak_count(number: int, noun: str) -> str:
     """`1 connection`, `2 connections`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def speak_list(names: Sequence[str], most: int) -> str:
+    """`a, b and 4 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def speak_size(count: float) -> str:
+    """`512 B`, `1.5 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def share(part: float, whole: float) -> float:
+    """In percent."""
+    return round(100.0 * part / whole, 1) if whole > 0 else 100.0

@@ -52,11 +52,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.firebreak.incident.plugins.module_utils.enhanced_logging.decide import inform
 from ansible_collections.firebreak.incident.plugins.module_utils.enhanced_logging.observe import everything
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import (
-    context_spec,
-    run_info,
-    utc_now,
-)
+from ansible_collections.firebreak.incident.plugins.module_utils.information import context_spec, run_info
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import utc_now
 
 
 def main() -> None:

@@ -94,7 +94,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
 from ansible_collections.firebreak.incident.plugins.module_utils.fail2ban.decide import inform
 from ansible_collections.firebreak.incident.plugins.module_utils.fail2ban.observe import server
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import context_spec, run_info
+from ansible_collections.firebreak.incident.plugins.module_utils.information import context_spec, run_info
 
 
 def main() -> None:

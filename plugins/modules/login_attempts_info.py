@@ -226,15 +226,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.network import protected_by
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import (
+from ansible_collections.firebreak.incident.plugins.module_utils.information import (
     Context,
     context_spec,
     run_info,
-    utc_now,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.decide import decide
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.judge import Policy
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.observe import SPEC, Request, observe
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import utc_now
 
 
 def main() -> None:

@@ -89,10 +89,10 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
+from ansible_collections.firebreak.incident.plugins.module_utils.information import context_spec, run_info
 from ansible_collections.firebreak.incident.plugins.module_utils.isolation.decide import report
 from ansible_collections.firebreak.incident.plugins.module_utils.isolation.observe import look
 from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Ledger
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import context_spec, run_info
 
 
 def main() -> None:

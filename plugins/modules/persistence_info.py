@@ -133,7 +133,7 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import context_spec, run_info
+from ansible_collections.firebreak.incident.plugins.module_utils.information import context_spec, run_info
 from ansible_collections.firebreak.incident.plugins.module_utils.persistence.decide import decide
 from ansible_collections.firebreak.incident.plugins.module_utils.persistence.observe import SPEC, observe
 

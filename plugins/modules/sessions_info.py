@@ -78,7 +78,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.firebreak.incident.plugins.module_utils.accounts.ending import inform
 from ansible_collections.firebreak.incident.plugins.module_utils.accounts.observe import sessions
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import context_spec, run_info
+from ansible_collections.firebreak.incident.plugins.module_utils.information import context_spec, run_info
 
 
 def main() -> None:

@@ -71,7 +71,7 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import context_spec, run_info
+from ansible_collections.firebreak.incident.plugins.module_utils.information import context_spec, run_info
 from ansible_collections.firebreak.incident.plugins.module_utils.tcp_probe.decide import decide
 from ansible_collections.firebreak.incident.plugins.module_utils.tcp_probe.observe import SPEC, observe
 

@@ -13,10 +13,13 @@ author: Firebreak maintainers (@firebreak)
 description:
   - Looks at the host, its services and what they stand on, at the network, the logs and the logins, all at
     once, and returns what is wrong, the worst first. Changes nothing.
-  - Nothing has to be configured, installed or running. A section that hangs or breaks is itself a finding,
+  - Nothing has to be configured, installed or running. Without O(services), failed units, dead containers and
+    what was stopped since boot are reported; without O(postgres) and O(redis), the servers that are plainly
+    there are looked at. A section that hangs or breaks is itself a finding,
     C(triage.section.unseen), and costs no other section.
 extends_documentation_fragment:
   - firebreak.incident.context
+  - firebreak.incident.servers
 options:
   sections:
     description:
@@ -37,80 +40,6 @@ options:
     description: Seconds that each section may take. One that takes longer is reported as not seen.
     type: int
     default: 10
-  services:
-    description:
-      - The services of this host by name, as in C(firebreak_services). Without any, failed units, dead
-        containers and what was stopped since boot are reported.
-      - Keys of each are C(runtime) (V(systemd) or V(compose)), C(unit) for systemd, C(project) and C(service)
-        for compose, C(health) (a URL), C(essential) (default V(true); the trouble of a service that is not is
-        only a notice), C(logs) (file patterns) and C(directory) (where its release is checked out).
-    type: dict
-    default: {}
-  postgres:
-    description:
-      - The PostgreSQL server of this host, as in C(firebreak_postgres). Without it one that is plainly there
-        is looked at.
-    type: dict
-    suboptions:
-      service:
-        description: Name of the server in O(services). A container is entered through Docker.
-        type: str
-      host:
-        description: Where it listens, when it is to be asked over TCP.
-        type: str
-      port:
-        description: Its port.
-        type: int
-        default: 5432
-      socket:
-        description: Directory of its Unix socket.
-        type: str
-      database:
-        description: The database of the application.
-        type: str
-      user:
-        description: An administrator.
-        type: str
-      password:
-        description: The administrator's password, where one is needed.
-        type: str
-      application_user:
-        description:
-          - The role that the application logs in as. It is tried over TCP, at O(postgres.host) or 127.0.0.1,
-            and for a container at its own address.
-        type: str
-      application_password:
-        description: That role's password. Without it nothing is said about whether the application gets in.
-        type: str
-  redis:
-    description:
-      - The Redis or Valkey server of this host, as in C(firebreak_redis). Without it one that is plainly
-        there is looked at.
-    type: dict
-    suboptions:
-      service:
-        description: Name of the server in O(services). The address of a container is taken from Docker.
-        type: str
-      host:
-        description: Where it listens.
-        type: str
-      port:
-        description: Its port.
-        type: int
-        default: 6379
-      socket:
-        description: Path of its Unix socket.
-        type: str
-      user:
-        description: The ACL user.
-        type: str
-      password:
-        description: The password.
-        type: str
-      tls:
-        description: Whether it speaks TLS.
-        type: bool
-        default: false
   monitoring:
     description: The monitoring that watches this host, as in C(firebreak_monitoring). Base URLs.
     type: dict
@@ -265,7 +194,7 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import context_spec, run_info
+from ansible_collections.firebreak.incident.plugins.module_utils.information import context_spec, run_info
 from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import judge, look
 from ansible_collections.firebreak.incident.plugins.module_utils.triage.table import SPEC, chosen
 

@@ -83,7 +83,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.accounts.decide
 from ansible_collections.firebreak.incident.plugins.module_utils.accounts.job import INFO_SPEC
 from ansible_collections.firebreak.incident.plugins.module_utils.accounts.observe import users
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import context_spec, run_info
+from ansible_collections.firebreak.incident.plugins.module_utils.information import context_spec, run_info
 
 
 def main() -> None:

@@ -165,6 +165,13 @@ class VaultFile(Store):
                     f"{entry.name} is being rotated on {known.get('host')} since {known.get('time')}",
                     "A credential of another host needs another name.",
                 )
+            if _of_another_host(known, entry):
+                raise BadInput(
+                    f"vault file {self._path}",
+                    f"the secret of {entry.name} is the one in force on {known.get('host')} since "
+                    f"{known.get('time')}",
+                    "One name holds one secret: a credential of another host needs another name.",
+                )
             # Of a rotation that was cut off nobody knows whether its secret came into force.
             before = content.get(entry.name)
             kept = [known.get("pending"), *(known.get("kept") or ()), before]
@@ -268,6 +275,12 @@ def open_store(
     if given.get("command"):
         return CommandStore([str(word) for word in given["command"]])
     return VaultFile(Path(base(str(given["vault_file"]))), vault_secrets)
+
+
+def _of_another_host(known: Mapping[str, Any], entry: Entry) -> bool:
+    """Whether this very run or incident has put the secret of another host under that name."""
+    together = known.get("run") == entry.run or (entry.incident and known.get("incident") == entry.incident)
+    return bool(known.get("status") == CURRENT and known.get("host") != entry.host and together)
 
 
 def _journal(content: dict[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,9 @@ def test_a_compromised_host_is_cut_off_after_its_evidence_was_taken_and_freed_by
     assert "logins.source.success_after_failures" in said
     assert any("undo.yml" in line for line in summary["next"])
 
+    looked = play("triage", limit=HOST).result(HOST, "triage_info")["findings"]
+    assert any(finding["id"] == "firewall.host.isolated" for finding in looked)
+
     again = play("contain_security", limit=HOST, **asked)
     assert (again.code, again.changed()) == (0, 0), again.output
 

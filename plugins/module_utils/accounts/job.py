@@ -7,9 +7,9 @@ from typing import Any, Mapping, Sequence
 
 from ..addresses import Protected
 from ..clients.network import protected_by
-from ..ledger import Entry, Ledger
-from ..lifecycle import Context, Job
-from ..undo.decide import carried_out
+from ..information import Context
+from ..ledger import Entry, Ledger, carried_out
+from ..lifecycle import Job
 from . import decide, ending, observe
 from .act import PERFORM
 from .ending import Request

@@ -13,7 +13,7 @@ from ..clients.network import responder_address
 from ..clients.systemd import Login
 from ..clients.user_processes import UserProcess
 from ..errors import BadInput
-from ..lifecycle import utc_now
+from ..moments import utc_now
 from .people import Me, responder
 
 SECONDS = 10.0

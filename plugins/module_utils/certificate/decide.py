@@ -8,7 +8,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from ..clients.tls import Certificate
 from ..finding import CRITICAL, NOTICE, WARNING, Finding
-from ..lifecycle import iso
+from ..moments import iso_at
 from ..quantities import speak_duration
 from .observe import Seen, Served, Snapshot
 
@@ -143,8 +143,8 @@ def _evidence(served: Served, certificate: Certificate, now: float) -> dict[str,
 def _said(certificate: Certificate, now: float) -> dict[str, Any]:
     return {
         "fingerprint": certificate.fingerprint,
-        "not_before": _iso(certificate.not_before),
-        "not_after": _iso(certificate.not_after),
+        "not_before": iso_at(certificate.not_before),
+        "not_after": iso_at(certificate.not_after),
         "seconds_left": round(certificate.not_after - now),
         "share_left": round(share_left(certificate, now), 3),
         "issuer": certificate.issuer,
@@ -176,10 +176,6 @@ def _data(seen: Seen, now: float) -> dict[str, Any]:
         else None,
         "unseen": seen.unseen,
     }
-
-
-def _iso(moment: float) -> str:
-    return iso(datetime.fromtimestamp(moment, timezone.utc))
 
 
 def _day(moment: float) -> str:

@@ -10,8 +10,8 @@ from typing import Callable, Sequence
 
 from ..clients import tcp, tls
 from ..clients.tls import Certificate, Handshake
+from ..deadlines import Deadline, Outcome, gather
 from ..errors import FirebreakError
-from ..triage.sections import Deadline, Outcome, gather
 from .endpoints import Endpoint
 
 # A name behind a content network may have many addresses; some of each family are enough.

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, Iterator, Mapping, Sequence, TypeVar
 
-from ..clients.docker import Container
+from ..clients.docker import Container, moment
 from ..clients.packages_log import INSTALLED, REMOVED, UPGRADED, PackageChange, Run
 from ..clients.systemd import Unit
 from ..finding import NOTICE, Finding
-from ..lifecycle import iso
-from ..quantities import speak_count, speak_duration
-from ..workload.states import seconds_since
+from ..moments import iso_at
+from ..quantities import speak_count, speak_duration, speak_list
 from .observe import WINDOW, Release, Snapshot
 
 Item = TypeVar("Item")
@@ -57,14 +56,14 @@ class Change:
     by: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "time": _iso(self.time)}
+        return {**asdict(self), "time": iso_at(self.time)}
 
 
 def judge(seen: Snapshot) -> tuple[Mapping[str, Any], Sequence[Finding]]:
     changes = changes_of(seen)
     data = {
         "window_seconds": WINDOW,
-        "boot": None if seen.boot is None else _iso(seen.boot),
+        "boot": None if seen.boot is None else iso_at(seen.boot),
         "changes": [change.as_dict() for change in changes[:TOLD]],
         "left_out": max(0, len(changes) - TOLD),
         "releases": [_release_data(release) for release in seen.releases],
@@ -90,7 +89,9 @@ def _boot_and_services(seen: Snapshot) -> Iterator[Change]:
         with_it = f" with {speak_count(len(booted), 'service')}" if booted else ""
         yield Change(seen.boot, BOOT, "host", f"booted{with_it}")
     for time, group in _grouped([one for one in started if one not in booted], SERVICES_GAP):
-        yield Change(time, SERVICE, _names([unit.name for unit in group]), f"started{_by_itself(group)}")
+        yield Change(
+            time, SERVICE, speak_list([unit.name for unit in group], NAMED), f"started{_by_itself(group)}"
+        )
 
 
 def _is_lasting(unit: Unit) -> bool:
@@ -123,7 +124,7 @@ def _who(run: Run) -> str:
 
 def _package_names(found: Sequence[PackageChange]) -> str:
     # What was asked for comes last: what it needs is installed before it.
-    return _names(list(dict.fromkeys(one.name for one in reversed(found))))
+    return speak_list(list(dict.fromkeys(one.name for one in reversed(found))), NAMED)
 
 
 def _package_verbs(found: Sequence[PackageChange]) -> str:
@@ -155,13 +156,12 @@ def _containers(seen: Snapshot) -> Iterator[Change]:
             made.setdefault(f"ended with code {container.exit_code}", []).append((finished, container.name))
     for what, each in made.items():
         for time, names in _grouped(each, SERVICES_GAP):
-            yield Change(time, CONTAINER, _names(names), what)
+            yield Change(time, CONTAINER, speak_list(names, NAMED), what)
 
 
 def _moment(text: str, now: datetime) -> float | None:
-    # The engine writes year 1 for never.
-    ago = None if text.startswith("0001") else seconds_since(text, now)
-    return None if ago is None else now.timestamp() - ago
+    then = moment(text)
+    return None if then is None else min(then, now).timestamp()
 
 
 def _releases(seen: Snapshot) -> Iterator[Change]:
@@ -177,7 +177,7 @@ def _releases(seen: Snapshot) -> Iterator[Change]:
 
 def _files(seen: Snapshot) -> Iterator[Change]:
     for time, group in _grouped([(time, path) for path, time in seen.files.written], FILES_GAP):
-        yield Change(time, FILES, _names(sorted(group)), "written")
+        yield Change(time, FILES, speak_list(sorted(group), NAMED), "written")
 
 
 def _grouped(found: Sequence[tuple[float, Item]], gap: float) -> Iterator[tuple[float, list[Item]]]:
@@ -194,11 +194,6 @@ def _grouped(found: Sequence[tuple[float, Item]], gap: float) -> Iterator[tuple[
         yield last, group
 
 
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
-
-
 def _release_data(release: Release) -> dict[str, Any]:
     found = release.checkout
     return {
@@ -207,7 +202,7 @@ def _release_data(release: Release) -> dict[str, Any]:
         "link": release.link,
         "branch": found.branch if found else None,
         "commit": found.commit if found else None,
-        "since": _iso(found.moves[-1].time) if found and found.moves else None,
+        "since": iso_at(found.moves[-1].time) if found and found.moves else None,
     }
 
 
@@ -249,7 +244,7 @@ def _image_evidence(container: Container, current: str) -> dict[str, Any]:
 
 def _reboot(seen: Snapshot) -> Iterator[Finding]:
     if seen.reboot is not None:
-        why = f" by {_names(seen.reboot)}" if seen.reboot else ""
+        why = f" by {speak_list(seen.reboot, NAMED)}" if seen.reboot else ""
         yield Finding(
             id="changes.reboot.required",
             level=NOTICE,
@@ -272,7 +267,3 @@ def _unseen(seen: Snapshot) -> Iterator[Finding]:
             summary=f"changes that are not known: {told}",
             evidence=reasons,
         )
-
-
-def _iso(moment: float) -> str:
-    return iso(datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=moment))

@@ -17,10 +17,10 @@ from ..clients.git import Checkout, checkout
 from ..clients.packages_log import Host, PackageChange, Run
 from ..clients.procfs import TICKS, Procfs
 from ..clients.systemd import Unit
+from ..deadlines import Deadline, gather
 from ..errors import Unreachable
-from ..lifecycle import utc_now
-from ..triage.sections import Deadline, gather
-from ..workload.services import Service
+from ..moments import utc_now
+from ..services import Service
 
 WINDOW = 86400.0
 REBOOT_REQUIRED = Path("/run/reboot-required")

@@ -63,9 +63,14 @@ HERE = Places()
 
 def accounts(places: Places = HERE) -> tuple[Account, ...]:
     """The local accounts. Raises `Unreachable` when shadow cannot be read."""
-    shadow = {fields[0]: fields for fields in _fields(places.shadow)}
-    found = (_account(fields, shadow.get(fields[0])) for fields in _fields(places.passwd))
+    shadow = {fields[0]: fields for fields in records(places.shadow)}
+    found = (_account(fields, shadow.get(fields[0])) for fields in records(places.passwd))
     return tuple(account for account in found if account is not None)
+
+
+def records(path: Path) -> list[list[str]]:
+    """The lines of passwd or shadow in their fields. Raises `Unreachable`."""
+    return [line.split(":") for line in _text(path).splitlines() if line and not line.startswith("#")]
 
 
 def uid_elsewhere(name: str) -> int | None:
@@ -147,10 +152,6 @@ def _password(secret: str) -> str:
     if len(secret.lstrip("!")) < 13:
         return NONE
     return LOCKED if secret.startswith("!") else SET
-
-
-def _fields(path: Path) -> list[list[str]]:
-    return [line.split(":") for line in _text(path).splitlines() if line and not line.startswith("#")]
 
 
 def _text(path: Path) -> str:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Mapping, Sequence
 
+from .network import RESOLV_CONF, UPSTREAM_CONF, nameservers
+
 A, NS = 1, 2
 PORT = 53
 NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
 RCODES: Mapping[int, str] = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
-RESOLV_CONF, UPSTREAM_CONF = Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf")
 HOSTS = Path("/etc/hosts")
 # glibc reads no more than these.
 SERVERS = 3
@@ -78,8 +79,8 @@ class Configured:
 
 def configured() -> Configured:
     """Without a configuration the C library asks this very host."""
-    servers = tuple(_nameservers(RESOLV_CONF)) or ("127.0.0.1",)
-    return Configured(servers, tuple(_nameservers(UPSTREAM_CONF)) if STUB in servers else ())
+    servers = tuple(nameservers(RESOLV_CONF)[:SERVERS]) or ("127.0.0.1",)
+    return Configured(servers, tuple(nameservers(UPSTREAM_CONF)[:SERVERS]) if STUB in servers else ())
 
 
 def in_hosts_file(name: str) -> tuple[str, ...]:
@@ -227,11 +228,6 @@ def _close(key: selectors.SelectorKey, selector: selectors.BaseSelector) -> None
     selector.unregister(key.fileobj)
     if isinstance(key.fileobj, socket.socket):
         key.fileobj.close()
-
-
-def _nameservers(path: Path) -> list[str]:
-    fields = (line.split() for line in _lines(path))
-    return [line[1] for line in fields if len(line) > 1 and line[0] == "nameserver"][:SERVERS]
 
 
 def _lines(path: Path) -> list[str]:

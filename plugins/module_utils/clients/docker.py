@@ -9,11 +9,13 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import stat
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Collection, Mapping, Sequence, TypeVar
 from urllib.parse import quote
 
 from ..errors import Unreachable
@@ -71,6 +73,14 @@ class Place:
         """Its own addresses first: nothing lies between; then what is published."""
         return (*((address, port) for address in self.addresses), *self.published.get(port, ()))
 
+    def called(self, names: Collection[str]) -> bool:
+        """By the name of its service or image: redis, library/redis:7, but not redis-exporter."""
+        image = self.image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+        return self.service in names or image in names
+
+
+Labelled = TypeVar("Labelled", Container, Place)
+
 
 def socket_path(environment: Mapping[str, str] | None = None) -> Path | None:
     """Where an engine should answer on this host; None where there is none."""
@@ -111,6 +121,14 @@ def places(path: Path, remaining: Callable[[], float]) -> tuple[Place, ...]:
     if not isinstance(listed, list):
         raise Unreachable(f"docker {path}", "its answer is no list", "See docker version.")
     return tuple(_place(item) for item in listed)
+
+
+def running(remaining: Callable[[], float]) -> tuple[Place, ...]:
+    """The same where a running engine is taken for granted: raises `Unreachable` without one."""
+    path = socket_path()
+    if path is None:
+        raise Unreachable("docker", "it does not run on this host", "See systemctl status docker.")
+    return places(path, remaining)
 
 
 class Engine:
@@ -236,6 +254,20 @@ def _place(found: Mapping[str, Any]) -> Place:
     )
 
 
-def of_service(found: Sequence[Container], project: str | None, service: str) -> list[Container]:
+def of_service(found: Sequence[Labelled], project: str | None, service: str | None) -> list[Labelled]:
     """The containers of one compose service; without a project, whatever project it belongs to."""
     return [item for item in found if item.service == service and project in (None, item.project)]
+
+
+def moment(text: str) -> datetime | None:
+    """A time as the engine writes it (2026-11-21T22:01:07.123456789Z); None for never (the year 1)."""
+    found = re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text)
+    if not found or text.startswith("0001-"):
+        return None
+    return datetime.strptime(found.group(), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+
+
+def complaint(status: int, answer: Any) -> str:
+    """Why the engine refused, from its decoded answer."""
+    said = answer.get("message") if isinstance(answer, dict) else None
+    return str(said or f"the engine answered {status}")

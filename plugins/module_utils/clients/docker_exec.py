@@ -8,12 +8,13 @@ import selectors
 import socket
 import time
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Mapping, Sequence
 from urllib.parse import quote
 
+from ..deadlines import Deadline
 from ..errors import Unreachable
 from .command import OUTPUT_BUDGET, Completed
-from .docker import Engine
+from .docker import Engine, complaint
 
 HEADER = 8
 STDOUT, STDERR = 1, 2
@@ -48,12 +49,12 @@ def run_inside(
     a time limit of its own. 126 is the exit code of what could not be started. Raises `NotRunning`, or
     `Unreachable` when the engine does not answer or the time is over.
     """
-    end = time.monotonic() + timeout
-    engine = Engine(path, lambda: max(0.05, end - time.monotonic()))
+    deadline = Deadline(timeout)
+    engine = Engine(path, deadline.remaining)
     subject = f"container {container}"
     try:
         number = _create(engine, subject, container, argv, env or {}, user)
-        stream = _Stream(path, subject, end, budget)
+        stream = _Stream(path, subject, deadline, budget)
         try:
             refused = stream.open(number)
             if refused is not None:
@@ -86,7 +87,7 @@ def _create(
         raise NotRunning(subject, "there is none of that name", "See docker ps -a.")
     if status == NOT_RUNNING:
         raise NotRunning(subject, "it does not run or is paused", "See docker ps -a.")
-    raise Unreachable(subject, _message(answer, status), "See journalctl -u docker.")
+    raise Unreachable(subject, complaint(status, answer), "See journalctl -u docker.")
 
 
 def _exit_code(engine: Engine, subject: str, number: str) -> int:
@@ -98,16 +99,11 @@ def _exit_code(engine: Engine, subject: str, number: str) -> int:
     raise Unreachable(subject, "how its program ended is not known", "See journalctl -u docker.")
 
 
-def _message(answer: Any, status: int) -> str:
-    said = answer.get("message") if isinstance(answer, dict) else None
-    return str(said or f"the engine answered {status}")
-
-
 class _Stream:
     """A connection that the engine turns into the program's own input and output."""
 
-    def __init__(self, path: Path, subject: str, end: float, budget: int) -> None:
-        self._path, self._subject, self._end, self._budget = path, subject, end, budget
+    def __init__(self, path: Path, subject: str, deadline: Deadline, budget: int) -> None:
+        self._path, self._subject, self._deadline, self._budget = path, subject, deadline, budget
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._raw = bytearray()
         self._read = {STDOUT: bytearray(), STDERR: bytearray()}
@@ -127,7 +123,7 @@ class _Stream:
             f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         try:
-            self._socket.settimeout(self._left())
+            self._socket.settimeout(self._deadline.remaining())
             self._socket.connect(str(self._path))
             self._socket.sendall(head.encode() + body)
             while b"\r\n\r\n" not in self._raw and len(self._raw) < HEAD_BUDGET:
@@ -152,8 +148,9 @@ class _Stream:
             selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
             self._sort()
             while not self.truncated:
-                ready = selector.select(max(0.0, self._end - time.monotonic()))
-                if not ready:
+                ready = selector.select(self._deadline.remaining())
+                # One that never falls silent is late as well.
+                if not ready or self._deadline.over:
                     raise self._late()
                 try:
                     if ready[0][1] & selectors.EVENT_WRITE:
@@ -191,20 +188,17 @@ class _Stream:
             del self._raw[: HEADER + size]
 
     def _refusal(self, status: int) -> str:
-        self._socket.settimeout(min(REFUSAL_SECONDS, self._left()))
+        self._socket.settimeout(min(REFUSAL_SECONDS, self._deadline.remaining()))
         try:
             while True:
                 try:
-                    return _message(json.loads(bytes(self._raw).decode("utf-8", "replace")), status)
+                    return complaint(status, json.loads(bytes(self._raw).decode("utf-8", "replace")))
                 except ValueError:
                     if len(self._raw) > HEAD_BUDGET or not self._receive():
                         break
         except OSError:
             pass
-        return _message(None, status)
-
-    def _left(self) -> float:
-        return max(0.05, self._end - time.monotonic())
+        return complaint(status, None)
 
     def _late(self) -> Unreachable:
         return Unreachable(self._subject, "its program did not finish in time", "See what it waits for.")

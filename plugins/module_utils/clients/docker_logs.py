@@ -9,12 +9,12 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Any, Callable, Mapping, Sequence
 from urllib.parse import quote
 
 from ..errors import Unreachable
-from .docker import Engine
-from .logs import LogFile, line_start, read_blocks
+from .docker import Engine, complaint
+from .logs import LogFile, line_start, read_blocks, unwrapped
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ def printed(engine: Engine, container: str, since: float, lines: int, budget: in
     status, body, whole = engine.raw("GET", f"/containers/{quote(container)}/logs?{options}", budget=budget)
     if status != http.client.OK:
         raise Unreachable(
-            f"log of container {container}", _message(status, body), "See docker inspect for its log driver."
+            f"log of container {container}",
+            complaint(status, _object(body)),
+            "See docker inspect for its log driver.",
         )
     found = tuple(_unframed(body).splitlines())
     return Printed(found, not whole or len(found) >= lines)
@@ -59,18 +61,18 @@ def _from_file(log: Path, since: float, budget: int) -> Printed:
             _text_before, mark, rest = record.rpartition(b'"time":"')
             time = rest.rstrip(b'"}')
             if mark and time[:19] >= begins:
-                found.append(time + b" " + _text(record))
+                found.append(time + b" " + unwrapped(record))
             older = older or bool(mark and time[:19] < begins)
     return Printed(tuple(found), start > 0 and not older)
 
 
-def _text(record: bytes) -> bytes:
+def _object(data: bytes) -> Mapping[str, Any]:
+    """Empty for what is none in JSON."""
     try:
-        decoded: object = json.loads(record.decode("utf-8", "replace"))
+        found: object = json.loads(data.decode("utf-8", "replace"))
     except ValueError:
-        return b""
-    text = decoded.get("log") if isinstance(decoded, dict) else None
-    return text.rstrip("\n").encode("utf-8", "replace") if isinstance(text, str) else b""
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def image_ids(path: Path, names: Sequence[str], remaining: Callable[[], float]) -> dict[str, str]:
@@ -93,12 +95,3 @@ def _unframed(body: bytes) -> bytes:
         pieces.append(body[at + 8 : at + 8 + length])
         at += 8 + length
     return b"".join(pieces)
-
-
-def _message(status: int, body: bytes) -> str:
-    try:
-        answer: object = json.loads(body.decode("utf-8", "replace"))
-    except ValueError:
-        answer = None
-    said = answer.get("message") if isinstance(answer, dict) else None
-    return str(said or f"the engine answered {status}")

@@ -145,6 +145,18 @@ def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
+def unwrapped(line: bytes) -> bytes:
+    """The text of a line within a record of Docker's json-file driver; any other line as it is."""
+    if not line.startswith(b"{"):
+        return line
+    try:
+        record: object = json.loads(line.decode("utf-8", "replace"))
+    except ValueError:
+        return b""
+    text = record.get("log") if isinstance(record, dict) else None
+    return text.rstrip("\n").encode("utf-8", "replace") if isinstance(text, str) else b""
+
+
 def line_start(file: LogFile, offset: int) -> int:
     """The offset of the first line of a plain file that begins at or behind `offset`."""
     if offset <= 0:

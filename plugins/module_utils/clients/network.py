@@ -19,7 +19,7 @@ from .command import find, run
 CONTAINER_BRIDGES = ("docker", "br-", "cni", "podman", "lxcbr", "virbr", "veth")
 # A route that says that there is none.
 _REJECT = 0x0200
-RESOLVER_FILES = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
+RESOLV_CONF, UPSTREAM_CONF = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
 # The service discard: whatever arrives there is thrown away.
 DISCARD = 9
 
@@ -62,19 +62,19 @@ class Route:
     gateway: str | None
 
 
-def protected_here() -> dict[str, str]:
-    """Addresses that this host cannot do without, each with the reason. Raises `Unreachable`."""
-    found: dict[str, str] = {}
+def needed_here() -> dict[str, str]:
+    """Addresses without which nothing works here, each with the reason."""
+    found = dict.fromkeys(_gateways(), "it is the default gateway")
+    for path in (RESOLV_CONF, UPSTREAM_CONF):
+        for server in nameservers(path):
+            found.setdefault(server.partition("%")[0], "it is a name server of this host")
     peer = responder_address()
-    if peer:
-        found[peer] = "it is where you are connected from"
-    for network, reason in _own_networks():
-        found.setdefault(network, reason)
-    for gateway in _gateways():
-        found.setdefault(gateway, "it is the default gateway")
-    for resolver in _resolvers():
-        found.setdefault(resolver, "it is a name server of this host")
-    return found
+    return {**found, **({peer: "it is where you are connected from"} if peer else {})}
+
+
+def protected_here() -> dict[str, str]:
+    """The same with the addresses of this host itself. Raises `Unreachable`."""
+    return {**needed_here(), **dict(_own_networks())}
 
 
 def protected_by(site: Mapping[str, str]) -> Protected:
@@ -191,12 +191,10 @@ def _gateways() -> Iterator[str]:
     return (route.gateway for route in default_routes() if route.gateway)
 
 
-def _resolvers() -> Iterator[str]:
-    for path in RESOLVER_FILES:
-        for line in _lines(path):
-            fields = line.split()
-            if len(fields) > 1 and fields[0] == "nameserver":
-                yield fields[1].partition("%")[0]
+def nameservers(path: str) -> list[str]:
+    """Those that a resolv.conf names."""
+    fields = (line.split() for line in _lines(path))
+    return [line[1] for line in fields if len(line) > 1 and line[0] == "nameserver"]
 
 
 def _lines(path: str) -> list[str]:

@@ -9,6 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Callable, Mapping, Sequence
 
 from ..errors import BadInput, FirebreakError, Unreachable
@@ -20,7 +21,7 @@ ROWS = 10_000
 
 Row = Mapping[str, Any]
 Remaining = Callable[[], float]
-NONE: Mapping[str, Any] = {}
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 # Why a server let nobody in.
 PASSWORD, ROLE, DATABASE, RULE, PEER = "password", "role", "database", "rule", "peer"

@@ -32,6 +32,14 @@ CGROUP_MEMORY = (
         "total_inactive_file",
     ),
 )
+# Asking one of these, or a path below one, may never come back when its server or daemon is gone.
+REMOTE_KINDS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "lustre", "beegfs", "afs", "9p", "ocfs2", "gfs2"}
+)
+# Images: full and read-only by design.
+IMAGE_KINDS = frozenset({"squashfs", "erofs", "iso9660", "udf", "cramfs"})
+# Local, but not on a block device of their own.
+POOL_KINDS = frozenset({"zfs", "bcachefs", "btrfs"})
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -73,6 +81,10 @@ class Mount:
     options: frozenset[str]
     super_options: frozenset[str]
     root: str = "/"
+
+    @property
+    def remote(self) -> bool:
+        return self.kind in REMOTE_KINDS or self.kind.startswith("fuse")
 
 
 @dataclass(frozen=True)

@@ -10,24 +10,19 @@ import ctypes
 import hmac
 from pathlib import Path
 
-from ..errors import FirebreakError, Unreachable
+from ..errors import FirebreakError
+from .accounts import records
 from .command import require, run
 
 SHADOW = Path("/etc/shadow")
-SIZE_LIMIT = 4 * 1024 * 1024
 LIBRARIES = ("libcrypt.so.1", "libcrypt.so.2")
 MARKS = ("*", "!", "x")
 
 
 def password_hash(user: str, path: Path = SHADOW) -> str | None:
     """What stands in the password field, None without such an account. Raises `Unreachable`."""
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(SIZE_LIMIT).decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise Unreachable(str(path), str(error.strerror), "Run as root (become: true).") from error
-    found = (line.split(":") for line in text.splitlines())
-    return next((fields[1] for fields in found if fields[0] == user and len(fields) > 1), None)
+    found = (fields for fields in records(path) if fields[0] == user and len(fields) > 1)
+    return next((fields[1] for fields in found), None)
 
 
 def usable(stored: str) -> bool:

@@ -8,9 +8,10 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, Mapping
 
 from ..errors import Unreachable
+from .procfs import Procfs
 
 PROC = Path("/proc")
 NOBODY_LOGGED_IN = 2**32 - 1
@@ -38,11 +39,11 @@ class UserProcess:
 
 def processes(root: Path = PROC) -> tuple[UserProcess, ...]:
     """Every living process. One that ends meanwhile is left out, and so are zombies."""
-    if not (root / "1").exists():
+    procfs = Procfs(root)
+    if procfs.others_hidden():
         raise Unreachable(str(root), "the processes of others are hidden", "Run as root (become: true).")
-    host = {name: _whole(path) for name, path in _groups(root / "1")}
-    pids = (entry.name for entry in root.iterdir() if entry.name.isdigit())
-    found = (_process(root / pid, host) for pid in pids)
+    host = {name: _whole(path) for name, path in _groups(procfs, 1).items()}
+    found = (_process(procfs, pid, host) for pid in procfs.pids())
     return tuple(process for process in found if process is not None)
 
 
@@ -59,12 +60,8 @@ def ancestors(found: Iterable[UserProcess], pid: int | None = None) -> tuple[Use
 
 def started(pid: int, root: Path = PROC) -> int | None:
     """When a process was started, in clock ticks since boot; None when there is none, or a zombie."""
-    try:
-        # The name stands in parentheses and may itself hold any character.
-        fields = _read(root / str(pid) / "stat").rpartition(")")[2].split()
-        return int(fields[19]) if fields[0] != "Z" else None
-    except (OSError, IndexError, ValueError):
-        return None
+    found = Procfs(root).process(pid)
+    return None if found is None or found.state == "Z" else found.started
 
 
 def send(pid: int, since: int, number: signal.Signals) -> bool:
@@ -93,18 +90,19 @@ def send(pid: int, since: int, number: signal.Signals) -> bool:
     return True
 
 
-def _process(folder: Path, host: dict[str, str]) -> UserProcess | None:
+def _process(procfs: Procfs, pid: int, host: Mapping[str, str]) -> UserProcess | None:
+    folder = procfs.root / str(pid)
     try:
         status = dict(_pairs(_read(folder / "status")))
-        since = started(int(folder.name), folder.parent)
-        groups = list(_groups(folder))
     except OSError:
         return None
+    groups = _groups(procfs, pid)
+    since = started(pid, procfs.root)
     if since is None or "Uid" not in status:
         return None
-    relative = [_relative(path, host.get(name, "")) for name, path in groups if name in ("", "name=systemd")]
+    relative = [_relative(path, host.get(name, "")) for name, path in groups.items()]
     return UserProcess(
-        pid=int(folder.name),
+        pid=pid,
         parent=int(status.get("PPid", "0")),
         name=status.get("Name", ""),
         started=since,
@@ -122,12 +120,9 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
         yield name, value.strip()
 
 
-def _groups(folder: Path) -> Iterator[tuple[str, str]]:
-    # 0::/user.slice/user-1001.slice/session-3.scope, or 1:name=systemd:/…
-    for line in _read(folder / "cgroup").splitlines():
-        _number, _colon, rest = line.partition(":")
-        name, _colon, path = rest.partition(":")
-        yield name, path
+def _groups(procfs: Procfs, pid: int) -> dict[str, str]:
+    """Where the service manager put it, in the new hierarchy and in the old one."""
+    return {name: path for name, path in procfs.groups(pid).items() if name in ("", "name=systemd")}
 
 
 def _whole(path: str) -> str:

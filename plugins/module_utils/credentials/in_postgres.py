@@ -13,10 +13,10 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ..clients.postgres import Access, Refused, Session, connect, identifier
 from ..clients.postgres_session import DATABASE, PASSWORD
+from ..deadlines import Deadline
 from ..errors import FirebreakError, IdentityChanged, Unreachable
 from ..postgres.server import Server, detect, locate, parse_server
-from ..triage.sections import Deadline
-from ..workload.services import Service
+from ..services import Service
 from .model import Account, Holder
 
 SECONDS = 10.0

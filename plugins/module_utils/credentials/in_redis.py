@@ -13,9 +13,9 @@ from typing import Any, Callable, Iterator
 
 from ..clients import redis
 from ..clients.redis import AuthRefused, Login, Redis
+from ..deadlines import Deadline
 from ..errors import FirebreakError, IdentityChanged
 from ..redis.server import Server, session
-from ..triage.sections import Deadline
 from .model import Account, Holder
 
 SECONDS = 10.0

@@ -8,9 +8,10 @@ from typing import Any, Mapping, Sequence
 
 from ..clients.command import Completed, run
 from ..errors import BadInput
+from ..information import Context
 from ..ledger import Ledger
-from ..lifecycle import Context, Job
-from ..workload.services import Service, parse_services
+from ..lifecycle import Job
+from ..services import Service, parse_services
 from . import observe
 from .act import Case, Proof, performers
 from .decide import decide

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
 from ..errors import BadInput
+from ..services import SPEC
 
 POSTGRES, REDIS, SYSTEM = "postgres", "redis", "system"
 KINDS = (POSTGRES, REDIS, SYSTEM)
@@ -16,26 +17,6 @@ ROTATE = "credentials.rotate"
 # It names a variable in the site's vault.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
-_POSTGRES_OPTIONS: Mapping[str, Any] = {
-    "service": {"type": "str"},
-    "host": {"type": "str"},
-    "port": {"type": "int", "default": 5432},
-    "socket": {"type": "str"},
-    "database": {"type": "str"},
-    "user": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "application_user": {"type": "str"},
-    "application_password": {"type": "str", "no_log": True},
-}
-_REDIS_OPTIONS: Mapping[str, Any] = {
-    "service": {"type": "str"},
-    "host": {"type": "str"},
-    "port": {"type": "int", "default": 6379},
-    "socket": {"type": "str"},
-    "user": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "tls": {"type": "bool", "default": False},
-}
 INFO_SPEC: Mapping[str, Any] = {
     "credentials": {
         "type": "list",
@@ -52,9 +33,7 @@ INFO_SPEC: Mapping[str, Any] = {
             "new": {"type": "str", "no_log": True},
         },
     },
-    "postgres": {"type": "dict", "options": dict(_POSTGRES_OPTIONS)},
-    "redis": {"type": "dict", "options": dict(_REDIS_OPTIONS)},
-    "services": {"type": "dict", "default": {}},
+    **SPEC,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Callable, Iterable, Mapping, Sequence
 
 from ..errors import FirebreakError
 from ..ledger import Entry
-from ..lifecycle import utc_now
+from ..moments import utc_now
 from ..plan import DONE, PLANNED
 from .act import Case, Proof
 from .model import ROTATE, Account, Credential

@@ -12,7 +12,8 @@ from ..clients import dropins, systemd
 from ..clients.command import require, run
 from ..clients.dropins import Place
 from ..errors import FirebreakError, IdentityChanged
-from ..lifecycle import Performer, iso, utc_now
+from ..lifecycle import Performer
+from ..moments import iso, utc_now
 from .decide import effective
 from .observe import VERBOSE, Current, current_of
 

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Mapping, Sequence
 
 from ..finding import NOTICE, WARNING, Finding
-from ..lifecycle import Decision, iso
+from ..lifecycle import Decision
+from ..moments import iso
 from ..plan import DISRUPTIVE, REVERSIBLE, Act, Plan, Undo, riskier
 from ..quantities import speak_duration
 from .observe import VERBOSE, Current, Room, Snapshot, Wanted

@@ -9,7 +9,7 @@ from typing import Any, Mapping
 from ..errors import BadInput
 from ..lifecycle import Job
 from ..quantities import parse_duration
-from ..workload.services import SYSTEMD, Service, parse_services
+from ..services import SYSTEMD, Service, parse_services
 from .act import PERFORM
 from .decide import Request, enhance
 from .observe import Snapshot, Wanted, look

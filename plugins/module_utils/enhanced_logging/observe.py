@@ -15,8 +15,7 @@ from ..clients.command import find, run
 from ..clients.dropins import Place
 from ..clients.procfs import Procfs, Space, space
 from ..errors import Unreachable
-from ..host.filesystems import REMOTE_KINDS
-from ..lifecycle import utc_now
+from ..moments import utc_now
 
 PROPERTIES = ("Id", "LoadState", "ActiveState", "MainPID", "KillMode", "ExecStart")
 # Debian's name, then everybody else's.
@@ -182,7 +181,7 @@ def _rooms(patterns: Sequence[str], unseen: dict[str, str]) -> list[Room]:
         holding = [m for m in mounts if path == m.point or path.startswith(m.point.rstrip("/") + "/")]
         mount = max(holding, key=lambda one: len(one.point), default=None)
         # Asking a dead server for its room never ends.
-        if mount is None or mount.kind in REMOTE_KINDS or mount.kind.startswith("fuse"):
+        if mount is None or mount.remote:
             unseen[path] = "it is on a network filesystem" if mount else "no filesystem holds it"
             continue
         try:

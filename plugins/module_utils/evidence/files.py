@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from base64 import b64encode
 from functools import partial
@@ -13,8 +14,8 @@ from typing import Any, Iterable, Iterator, Mapping, Tuple
 
 from ..clients import quiet_files
 from ..clients.procfs import Procfs
-from ..lifecycle import iso
-from ..triage.sections import Deadline
+from ..deadlines import Deadline
+from ..moments import iso
 from .catalogue import Bundle, Files, Listing
 from .model import ABSENT, PROFILE, UNREADABLE, Means, Missing, Opened, Part, Read
 
@@ -34,6 +35,8 @@ KINDS = {
     stat.S_IFCHR: "character device",
     stat.S_IFBLK: "block device",
 }
+
+_ROTATED = re.compile(r"[.-]\d+(\.(gz|xz|bz2|zst))?$")
 
 # What orders the lines of an artefact, and the line.
 Line = Tuple[Any, Any]
@@ -149,12 +152,17 @@ def files(source: Files, means: Means) -> Opened:
         if not path.startswith("/proc/"):
             if not status.st_size:
                 continue
-            if not means.full and status.st_mtime < means.since:
+            if not means.full and _written(path, status) < means.since:
                 reason = f"last written {utc(status.st_mtime)}, before the window: profile full"
                 missing.append(Missing(path, PROFILE, reason))
                 continue
         parts.append(Part(path, "file", path, partial(read_piece, path, most=means.most)))
     return Opened(parts, missing)
+
+
+def _written(path: str, status: os.stat_result) -> float:
+    """An intruder may set the one date and not the other; being rotated sets that other one too."""
+    return status.st_mtime if _ROTATED.search(path) else max(status.st_mtime, status.st_ctime)
 
 
 def _real(path: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
-from ..triage.sections import Deadline
+from ..deadlines import Deadline
 
 # Why something is not in a collection. The first three are no lack: nobody wanted it, or it is not there.
 PROFILE, ABSENT, TOOL = "profile", "absent", "tool"

@@ -12,10 +12,10 @@ import platform
 import time
 from typing import Any, Callable, Mapping
 
+from ..deadlines import Deadline, gather
 from ..errors import BadInput
-from ..lifecycle import iso, utc_now
+from ..moments import iso, utc_now
 from ..quantities import parse_duration
-from ..triage.sections import Deadline, gather
 from .catalogue import (
     BY_NAME,
     PROFILES,

@@ -7,7 +7,8 @@ from typing import Any, Mapping, Sequence
 
 from ..clients.fail2ban import Ban, Jail
 from ..finding import NOTICE, WARNING, Finding
-from ..lifecycle import Decision, iso
+from ..lifecycle import Decision
+from ..moments import iso
 from ..plan import REVERSIBLE, Act, Plan, Undo
 from ..quantities import speak_duration
 from .observe import Banned, Server

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..addresses import canonical, protect
+from ..addresses import canonical
 from ..clients.network import protected_by
-from ..lifecycle import Context, Job
+from ..guard import protect
+from ..information import Context
+from ..lifecycle import Job
 from . import decide, observe
 from .act import PERFORM
 from .observe import Banned

@@ -8,8 +8,8 @@ from typing import Iterator, Sequence
 
 from ..plan import Undo
 from . import from_iptables, from_nft, from_services
+from .layers import Holding, Layers
 from .model import EXACT, OWN_LAYER, Block, Removal, Unseen
-from .observe import Layers, Snapshot
 from .own_table import FAMILY, TABLE, Element
 from .scope import Wanted
 from .span import is_address, span
@@ -20,14 +20,14 @@ _FAIL2BAN_PLACES = (" f2b-", "chain f2b-")
 SHORTEST_SECONDS = 60
 
 
-def own(snapshot: Snapshot) -> list[Block]:
+def own(snapshot: Holding) -> list[Block]:
     """Everything that Firebreak itself blocks, whoever asks."""
     if not snapshot.own.armed:
         return []
     return [_own_block(element.address, element, EXACT, snapshot.now) for element in snapshot.own.blocked]
 
 
-def explain(snapshot: Snapshot, addresses: Sequence[str]) -> list[Block]:
+def explain(snapshot: Holding, addresses: Sequence[str]) -> list[Block]:
     """Every block of one of the addresses: Firebreak's own first, then fail2ban's, then the others'."""
     wanted = [Wanted.of(address) for address in addresses]
     layers = snapshot.layers
@@ -43,14 +43,14 @@ def explain(snapshot: Snapshot, addresses: Sequence[str]) -> list[Block]:
     return found
 
 
-def unseen(snapshot: Snapshot) -> list[Unseen]:
+def unseen(snapshot: Holding) -> list[Unseen]:
     """What could not be read, members of ipsets included."""
     names = sorted({name for rules in snapshot.layers.iptables for name in from_iptables.sets_in_use(rules)})
     sets = [Unseen("ipset", f"the members of {name} were not looked at: ipset list {name}") for name in names]
     return [*snapshot.unseen, *sets]
 
 
-def _own(snapshot: Snapshot, wanted: Sequence[Wanted]) -> Iterator[Block]:
+def _own(snapshot: Holding, wanted: Sequence[Wanted]) -> Iterator[Block]:
     elements = [(element, span(element.address)) for element in snapshot.own.blocked]
     for each in wanted:
         for element, held in elements:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..addresses import protect
 from ..clients.network import protected_by
 from ..fail2ban.act import PERFORM as FAIL2BAN_PERFORM
-from ..lifecycle import Context, Job
+from ..guard import protect
+from ..information import Context
+from ..lifecycle import Job
 from . import act, decide, observe
 from .observe import Snapshot
 from .request import ABSENT, PRESENT, Request

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Mapping
 
-from ..lifecycle import iso
+from ..moments import iso
 from ..plan import Undo
 
 # How much a rule holds beside the address that was asked for.

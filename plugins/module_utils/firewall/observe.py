@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from functools import partial
 from typing import Callable, Mapping, Sequence, TypeVar
 
@@ -12,7 +11,8 @@ from ..clients import fail2ban, hosts_deny, iptables, nftables, nginx, sockets, 
 from ..clients.command import find, require
 from ..clients.sockets import Connection
 from ..errors import FirebreakError
-from ..lifecycle import utc_now
+from ..moments import utc_now
+from .layers import Holding, Layers
 from .model import Unseen
 from .own_table import FAMILY, TABLE, OwnTable, understand
 from .span import span
@@ -21,29 +21,10 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Layers:
-    """Every layer that may keep an address out; None or empty for one that this host does not have."""
+class Snapshot(Holding):
+    """The same with the connections of the addresses in question."""
 
-    nftables: nftables.Ruleset | None = None
-    iptables: tuple[iptables.Rules, ...] = ()
-    ufw: ufw.Ufw | None = None
-    bans: Mapping[str, tuple[fail2ban.Ban, ...]] = field(default_factory=dict)
-    hosts_deny: tuple[hosts_deny.Entry, ...] = ()
-    nginx: tuple[nginx.Access, ...] = ()
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Firebreak's own table, the connections with the addresses in question, and the other layers.
-
-    `unseen` names what exists and could not be read.
-    """
-
-    now: datetime
-    own: OwnTable = field(default_factory=OwnTable)
     connections: tuple[Connection, ...] = ()
-    layers: Layers = field(default_factory=Layers)
-    unseen: tuple[Unseen, ...] = ()
 
 
 def own_blocks() -> Snapshot:

@@ -19,7 +19,6 @@ from .span import span
 FAMILY, TABLE = "inet", "firebreak_block"
 PRIORITY = -300
 VERSIONS = (4, 6)
-_FIELD = {4: "ip", 6: "ip6"}
 _RULES = {
     "prerouting": (
         "iif lo accept",

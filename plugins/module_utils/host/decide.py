@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Iterator, Mapping, Sequence
 
 from ..finding import CRITICAL, NOTICE, WARNING, Finding
+from ..quantities import GIB, MIB, share, speak_size
 from .filesystems import Filesystem
 from .observe import Oom, Snapshot, Usage
 from .shortage import at_limits, deleted, group_name
-from .sizes import GIB, MIB, share, size
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def _who(usage: Usage, resource: str) -> str:
     unit = f" of {group_name(usage.unit)}" if usage.unit else ""
     much = {
         "cpu": f"{usage.cpu_percent:.0f} % of a CPU",
-        "io": f"{size(usage.disk_read)} read and {size(usage.disk_written)} written a second",
-    }.get(resource, size(usage.rss))
+        "io": f"{speak_size(usage.disk_read)} read and {speak_size(usage.disk_written)} written a second",
+    }.get(resource, speak_size(usage.rss))
     return f"{usage.name} (pid {usage.pid}{unit}) with {much}"
 
 
@@ -172,7 +172,8 @@ def _memory(seen: Snapshot) -> Iterator[Finding]:
         id="host.memory.low",
         level=CRITICAL if part < MEMORY_CRITICAL else WARNING,
         subject="memory",
-        summary=f"{size(left)} of {size(whole)} is available ({part:.1f} % of {of}){_blame(seen, 'memory')}",
+        summary=f"{speak_size(left)} of {speak_size(whole)} is available ({part:.1f} % of {of})"
+        f"{_blame(seen, 'memory')}",
         evidence={"available": left, "total": whole, "swap_free": memory.swap_free},
     )
 
@@ -184,7 +185,7 @@ def _swapping(seen: Snapshot) -> Iterator[Finding]:
         id="host.memory.swapping",
         level=WARNING,
         subject="swap",
-        summary=f"{size(seen.swap_in)} a second comes back from swap: memory in use does not fit",
+        summary=f"{speak_size(seen.swap_in)} a second comes back from swap: memory in use does not fit",
         evidence={"swap_in_bytes_per_second": round(seen.swap_in)},
     )
 
@@ -243,13 +244,13 @@ def _room(filesystem: Filesystem) -> Iterator[Finding]:
     level = _short(filesystem)
     if level:
         reserved = space.free - space.available
-        kept = f"; {size(reserved)} more is kept for root" if reserved >= MIB else ""
+        kept = f"; {speak_size(reserved)} more is kept for root" if reserved >= MIB else ""
         yield Finding(
             id="host.filesystem.full",
             level=level,
             subject=subject,
-            summary=f"{filesystem.point} is {_used(filesystem):.0f} % full: {size(space.available)} of "
-            f"{size(space.total)} is left{kept}",
+            summary=f"{filesystem.point} is {_used(filesystem):.0f} % full: {speak_size(space.available)} of "
+            f"{speak_size(space.total)} is left{kept}",
             evidence=evidence,
         )
     if space.inodes:

@@ -7,17 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Callable, Iterable, Mapping, Sequence
 
 from ..clients.open_files import Deleted, DeletedFile, deleted_files
-from ..clients.procfs import Mount, Procfs, Space
+from ..clients.procfs import IMAGE_KINDS, POOL_KINDS, Mount, Procfs, Space
 from .parts import Parts
 
-# Asking one of these, or a path below one, may never come back when its server or daemon is gone.
-REMOTE_KINDS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "lustre", "beegfs", "afs", "9p", "ocfs2", "gfs2"}
-)
-# Images: full and read-only by design.
-IMAGE_KINDS = frozenset({"squashfs", "erofs", "iso9660", "udf", "cramfs"})
-# Local, but not on a block device of their own.
-POOL_KINDS = frozenset({"zfs", "bcachefs", "btrfs"})
 # The places in memory that stop services when they are full.
 MEMORY_POINTS = frozenset({"/run", "/tmp", "/dev/shm", "/var/tmp"})
 # What filesystems say of themselves after they have given up writing because of errors.
@@ -49,7 +41,7 @@ def filesystems_of(procfs: Procfs, parts: Parts, statvfs: Callable[[str], Space]
 
 def local_mounts(mounts: Sequence[Mount], block_kinds: frozenset[str]) -> list[Mount]:
     """Each local filesystem once, at its shortest mount point."""
-    remote = [mount.point.rstrip("/") + "/" for mount in mounts if _is_remote(mount)]
+    remote = [mount.point.rstrip("/") + "/" for mount in mounts if mount.remote]
     # What is mounted last over a point hides what was there before.
     topmost = {mount.point: mount for mount in mounts}
     chosen: dict[str, Mount] = {}
@@ -59,12 +51,8 @@ def local_mounts(mounts: Sequence[Mount], block_kinds: frozenset[str]) -> list[M
     return sorted(chosen.values(), key=lambda mount: mount.point)
 
 
-def _is_remote(mount: Mount) -> bool:
-    return mount.kind in REMOTE_KINDS or mount.kind.startswith("fuse")
-
-
 def _is_local(mount: Mount, block_kinds: frozenset[str]) -> bool:
-    if _is_remote(mount) or mount.kind in IMAGE_KINDS:
+    if mount.remote or mount.kind in IMAGE_KINDS:
         return False
     if mount.kind == "tmpfs":
         return mount.point in MEMORY_POINTS
@@ -96,7 +84,7 @@ def deleted_on(
 ) -> Deleted:
     """The deleted files that take room on one of these filesystems; with its mount `point`."""
     mounts = procfs.mounts()
-    found = deleted_files(procfs, time_is_over, [mount.point for mount in mounts if _is_remote(mount)])
+    found = deleted_files(procfs, time_is_over, [mount.point for mount in mounts if mount.remote])
     points = {item.device: item.point for item in filesystems}
     for mount in mounts:
         if mount.device not in points:

@@ -9,9 +9,9 @@ from typing import Any, Iterator, Sequence
 
 from ..clients.open_files import DeletedFile
 from ..finding import CRITICAL, NOTICE, WARNING, Finding
+from ..quantities import GIB, share, speak_size
 from .filesystems import Filesystem
 from .observe import Limited
-from .sizes import GIB, share, size
 
 # Of a filesystem that is short: below this it is not what fills it.
 DELETED_SHARE = 2.0
@@ -39,7 +39,7 @@ def deleted(filesystem: Filesystem, files: Sequence[DeletedFile], short: bool) -
     if of_all < DELETED_SHARE or not (short or (of_all >= DELETED_MUCH and held >= GIB)):
         return
     named = "; ".join(
-        f"{file.path}, {size(file.bytes)}, by {file.name} (pid {file.pid})"
+        f"{file.path}, {speak_size(file.bytes)}, by {file.name} (pid {file.pid})"
         f"{f' and {file.holders - 1} more' if file.holders > 1 else ''}"
         for file in files[:NAMED]
     )
@@ -47,7 +47,7 @@ def deleted(filesystem: Filesystem, files: Sequence[DeletedFile], short: bool) -
         id="host.disk.deleted_open",
         level=WARNING if short else NOTICE,
         subject=f"filesystem {filesystem.point}",
-        summary=f"{size(held)} of {filesystem.point} ({of_all:.0f} %) is taken by {len(files)} deleted "
+        summary=f"{speak_size(held)} of {filesystem.point} ({of_all:.0f} %) is taken by {len(files)} deleted "
         f"file{'' if len(files) == 1 else 's'} still open: {named}. It comes back when the process lets go: "
         f"truncate it through /proc/<pid>/fd, or restart the process",
         evidence={"point": filesystem.point, "bytes": held, "files": [asdict(file) for file in files[:10]]},
@@ -87,8 +87,8 @@ def _full(limited: Limited) -> Iterator[Finding]:
         id="host.cgroup.memory_full",
         level=CRITICAL if limited.kills else WARNING,
         subject=group_name(now.path),
-        summary=f"{group_name(now.path)} uses {size(now.memory)} of the {size(now.memory_limit or 0)} it may "
-        f"({part:.0f} %), caches left out{killed}{before}",
+        summary=f"{group_name(now.path)} uses {speak_size(now.memory)} of the "
+        f"{speak_size(now.memory_limit or 0)} it may ({part:.0f} %), caches left out{killed}{before}",
         evidence=_evidence(limited),
     )
 

@@ -10,7 +10,8 @@ from ..addresses import Network, parse_network
 from ..clients import network, nftables, sockets, systemd
 from ..clients.command import require
 from ..errors import FirebreakError, Unreachable
-from ..lifecycle import Performer, iso, utc_now
+from ..lifecycle import Performer
+from ..moments import iso, utc_now
 from . import observe
 from .observe import ISOLATE, RELEASE, UNIT
 from .table import FAMILY, TABLE, definition
@@ -32,12 +33,17 @@ class Isolation:
         """Nothing is changed before systemd has taken the order to change it back."""
         management = [parse_network(str(text)) for text in identity["management"]]
         port = int(identity["port"])
+        stood = observe.table() is not None
         earlier = [each.unit for each in observe.dead_men()]
         unit = self._arm(int(identity["dead_man_seconds"]), earlier)
         try:
             nftables.apply(definition(management, port))
         except FirebreakError:
-            systemd.disarm(unit)
+            # nft may have been cut off after the kernel took it: then the way back must stay.
+            if stood or _free():
+                systemd.disarm(unit)
+            else:
+                self.armed = unit
             raise
         self.armed = unit
         for _round in range(ROUNDS):
@@ -86,6 +92,13 @@ def confirm(timer: str) -> None:
         raise Unreachable(
             f"timer {timer}", "it ran out while it was confirmed, and the host is free", "Isolate it again."
         )
+
+
+def _free() -> bool:
+    try:
+        return observe.table() is None
+    except FirebreakError:
+        return False
 
 
 def _end_foreign(management: list[Network], port: int) -> None:

@@ -14,7 +14,7 @@ from ..clients.command import require
 from ..clients.network import OwnAddress
 from ..clients.sockets import Connection
 from ..ledger import Entry, Ledger
-from ..lifecycle import utc_now
+from ..moments import utc_now
 from ..plan import DONE
 from .table import FAMILY, MARK, TABLE, Table, understand
 

@@ -33,10 +33,14 @@ _LINK_IN = (
     # A router on the way that takes only smaller packets; without it long answers over SSH get stuck.
     "icmpv6 type packet-too-big accept",
     "icmp type destination-unreachable icmp code 4 accept",
+    # A host whose address is lent over DHCPv6 loses it otherwise, and with it the way in over IPv6. DHCP of
+    # IPv4 goes past every table in the end.
+    "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
 )
 _LINK_OUT = (
     "icmpv6 type {nd-router-solicit,nd-neighbor-solicit,nd-neighbor-advert} ip6 hoplimit 255 accept",
     "icmpv6 type {mld-listener-report,mld2-listener-report} ip6 hoplimit 1 accept",
+    "ip6 daddr ff02::1:2 udp sport 546 udp dport 547 accept",
 )
 # nft writes one thing in several ways, by version.
 _SAME = {"frag-needed": "4"}
@@ -182,6 +186,8 @@ def _operand(value: Any) -> str:
     if isinstance(value, dict):
         if "payload" in value:
             return f"{value['payload'].get('protocol')} {value['payload'].get('field')}"
+        if "prefix" in value:
+            return f"{value['prefix'].get('addr')}/{value['prefix'].get('len')}"
         if "meta" in value:
             return str(value["meta"].get("key"))
         if "set" in value:

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any, Iterator, Mapping, Sequence
 
 from ..finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
-from ..lifecycle import iso
-from ..quantities import speak_count, speak_duration
+from ..moments import iso_at
+from ..quantities import speak_count, speak_duration, speak_list
 from ..remedies import CONTAIN_COMPROMISE
 from .judge import ATTACKER, Attacker, Guessed, Judged, Policy, attackers, guessed_accounts, judge
 from .observe import Snapshot
@@ -316,10 +315,7 @@ def _account_dict(one: Guessed) -> dict[str, Any]:
 
 
 def _names(accounts: Sequence[str]) -> str:
-    if not accounts:
-        return "no account that was named"
-    more = f" and {len(accounts) - 3} more" if len(accounts) > 3 else ""
-    return ", ".join(name or "(empty)" for name in accounts[:3]) + more
+    return speak_list([name or "(empty)" for name in accounts], 3) or "no account that was named"
 
 
 def _window(snapshot: Snapshot) -> str:
@@ -327,4 +323,4 @@ def _window(snapshot: Snapshot) -> str:
 
 
 def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else iso(datetime.fromtimestamp(seconds, timezone.utc))
+    return None if seconds is None else iso_at(seconds)

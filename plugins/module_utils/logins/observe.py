@@ -9,9 +9,9 @@ from typing import Any, Mapping, Sequence
 
 from ..clients.logs import LogFile, TooMuch, find_logs, journal_begins, read_journal
 from ..errors import BadInput, Unreachable
+from ..log_times import Clock
 from ..quantities import parse_duration, parse_size
 from .access import confirmed, refusals
-from .parse import Clock
 from .scan import Part, Period, Scanned, ends_at, plan_parts, scan, scan_ssh, starts_at
 from .tally import Source, Tally
 

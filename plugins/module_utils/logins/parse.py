@@ -8,15 +8,14 @@ both ends of the line and takes the address from the end that sshd writes: the n
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Iterator
 
-# A stamp without a year, or one without spaces: RFC 3339, or the journal's seconds since the epoch.
-_STAMP = rb"([A-Z].{14}|[^ ]{17,35})"
-_TAG = rb"\n" + _STAMP + rb" [^ ]+ sshd[^ ]*\]: "
+from ..clients.logs import unwrapped
+from ..log_times import STAMP, moment, rfc3339
+
+_TAG = rb"\n" + STAMP + rb" [^ ]+ sshd[^ ]*\]: "
 _ENDED = rb"(?:Connection (?:closed|reset) by|Disconnected from|Disconnecting) "
 _INVALID = b"invalid user "
 _GUESS = rb"(?:password|keyboard-interactive[^ ]*)"
@@ -33,7 +32,7 @@ SSH_LINES = re.compile(
     rb"((?:Failed [pk]|Accepted |message repeated |error: maximum |" + _ENDED
     + rb"(?:authenticating|invalid) user )[^\n]*))"
 )  # fmt: skip
-SSH_ANY = re.compile(rb"\n" + _STAMP + rb" [^ ]+ sshd[^ ]*\]: ")
+SSH_ANY = re.compile(rb"\n" + STAMP + rb" [^ ]+ sshd[^ ]*\]: ")
 
 _REPEATED = re.compile(rb"message repeated ([0-9]{1,6}) times: \[ (.*)\]")
 _FAILED = re.compile(rb"Failed " + _GUESS + rb" for (.*) from ([^ ]+) port [0-9]+ ssh2")
@@ -91,76 +90,6 @@ def readable(name: bytes) -> str:
 
 
 _LONGEST_NAME = 100
-_DAY = 86400.0
-_MONTHS = {
-    name: number
-    for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)
-}
-_SYSLOG = re.compile(rb"([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
-_RFC3339 = re.compile(
-    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?"
-    rb"(Z|[+-][0-9]{2}:?[0-9]{2})"
-)
-_EPOCH = re.compile(rb"[0-9]{9,11}\.[0-9]{6}")
-_LINE_STAMP = re.compile(_STAMP + rb" ")
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Reads the stamps of one log. `latest`: no line of it is much younger, in seconds since the epoch.
-
-    Stamps of RFC 3164 name neither year nor zone. They are in this host's zone, as syslog writes them, and
-    the year is the last in which they are not more than a day behind `latest`.
-    """
-
-    latest: float
-
-    def seconds(self, stamp: bytes) -> float | None:
-        """Seconds since the epoch, or None when it is no stamp."""
-        stamp = stamp.rpartition(b"\n")[2]
-        match = _RFC3339.fullmatch(stamp)
-        if match:
-            return _rfc3339(match)
-        match = _SYSLOG.fullmatch(stamp)
-        if match:
-            return self._yearless(match)
-        return float(stamp) if _EPOCH.fullmatch(stamp) else None
-
-    def line(self, line: bytes) -> float | None:
-        """The time of a line of syslog or of the journal."""
-        match = _LINE_STAMP.match(line)
-        return self.seconds(match.group(1)) if match else None
-
-    def _yearless(self, match: re.Match[bytes]) -> float | None:
-        month = _MONTHS.get(match.group(1), 0)
-        rest = [int(text) for text in match.groups()[1:]]
-        newest = datetime.fromtimestamp(self.latest + _DAY)
-        # Eight years back there was a 29 February, whatever the century.
-        for year in range(newest.year, newest.year - 9, -1):
-            moment = _local(year, month, *rest)
-            if moment is not None and moment <= self.latest + _DAY:
-                return moment
-        return None
-
-
-def _local(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float | None:
-    try:
-        return datetime(year, month, day, hour, minute, min(second, 59)).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _rfc3339(match: re.Match[bytes]) -> float | None:
-    *numbers, fraction, zone = match.groups()
-    year, month, day, hour, minute, second = (int(number) for number in numbers)
-    try:
-        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=timezone.utc).timestamp()
-    except (ValueError, OverflowError):
-        return None
-    offset = 0
-    if zone != b"Z":
-        offset = (int(zone[1:3]) * 3600 + int(zone[-2:]) * 60) * (-1 if zone[:1] == b"-" else 1)
-    return moment - offset + float(fraction or b"0")
 
 
 @dataclass(frozen=True)
@@ -191,10 +120,9 @@ def nginx_time(line: bytes) -> float | None:
     """The time of a line of nginx's error log, bare or wrapped by Docker's json-file driver."""
     match = _NGINX_TIME.match(line)
     if match:
-        return _local(*(int(number) for number in match.groups()))
+        return moment([int(number) for number in match.groups()])
     match = _DOCKER_TIME.search(line) if line.startswith(b'{"log"') else None
-    stamp = _RFC3339.fullmatch(match.group(1)) if match else None
-    return _rfc3339(stamp) if stamp else None
+    return rfc3339(match.group(1)) if match else None
 
 
 def nginx_failures(block: bytes) -> Iterator[NginxFailure]:
@@ -204,19 +132,8 @@ def nginx_failures(block: bytes) -> Iterator[NginxFailure]:
     nginx's own. A name so long that nginx cuts the line before it is a failure that accuses nobody.
     """
     for record in _NGINX_RECORDS.findall(block):
-        moment = nginx_time(record)
-        if moment is not None:
-            match = _NGINX.fullmatch(_unwrapped(record))
+        time = nginx_time(record)
+        if time is not None:
+            match = _NGINX.fullmatch(unwrapped(record))
             user, address = match.groups() if match else (b"", None)
-            yield NginxFailure(moment, user, address)
-
-
-def _unwrapped(line: bytes) -> bytes:
-    if not line.startswith(b"{"):
-        return line
-    try:
-        record: object = json.loads(line.decode("utf-8", "replace"))
-    except ValueError:
-        return b""
-    text = record.get("log") if isinstance(record, dict) else None
-    return text.rstrip("\n").encode("utf-8", "replace") if isinstance(text, str) else b""
+            yield NginxFailure(time, user, address)

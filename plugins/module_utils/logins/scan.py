@@ -13,7 +13,8 @@ from typing import Callable, Iterable, Iterator, Optional, Sequence
 
 from ..clients.logs import BLOCK, LogFile, line_start, read_blocks, seek_line
 from ..errors import Unreachable
-from .parse import SSH_ANY, Clock, nginx_failures, nginx_time, readable
+from ..log_times import Clock
+from .parse import SSH_ANY, nginx_failures, nginx_time, readable
 from .tally import Source, SshCounter, Tally, Tries
 
 # Below this a second process costs more than it brings.

@@ -10,7 +10,8 @@ from itertools import chain, compress, count, islice
 from operator import itemgetter
 from typing import Iterable, NamedTuple, Sequence, Tuple
 
-from .parse import ACCEPTED, CUT, GUESSED, SSH_LINES, Clock, Rare, account_of, parse_rare
+from ..log_times import Clock
+from .parse import ACCEPTED, CUT, GUESSED, SSH_LINES, Rare, account_of, parse_rare
 
 # The groups of SSH_LINES.
 Row = Tuple[bytes, ...]

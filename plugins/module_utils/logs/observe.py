@@ -9,13 +9,13 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ..clients import docker, systemd
 from ..clients.command import find
-from ..clients.docker import Engine, Place
+from ..clients.docker import Engine, Place, of_service
 from ..clients.docker_logs import Printed, printed
 from ..clients.logs import LogFile, Record, find_logs, newest_records
+from ..deadlines import Deadline, gather
 from ..errors import Unreachable
-from ..lifecycle import utc_now
-from ..triage.sections import Deadline, gather
-from ..workload.services import COMPOSE, Service
+from ..moments import utc_now
+from ..services import COMPOSE, Service
 from .files import add_kernel, add_requests, errors_of, is_access_log, kernel_of, requests_of
 from .parse import is_error, time_of, told
 from .tally import WHOLE, Count, Errors, Http, Kernel, merged
@@ -236,9 +236,7 @@ def _chosen(places: Sequence[Place], services: Sequence[Service]) -> Iterator[tu
     """Those of the configured services; all where none is configured. Not those that log to files."""
     configured = [one for one in services if one.runtime == COMPOSE]
     for place in places:
-        own = next(
-            (s for s in configured if s.service == place.service and s.project in (None, place.project)), None
-        )
+        own = next((one for one in configured if of_service([place], one.project, one.service)), None)
         if (own is None and not configured) or (own is not None and not own.logs):
             yield place, own.name if own else place.service
 

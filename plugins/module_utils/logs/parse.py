@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from ..logins.parse import Clock
+from ..log_times import MONTHS, Clock, moment
 
 # Where a level or a time may stand: behind this it is part of the message.
 HEAD = 160
@@ -44,9 +43,6 @@ _DATE = re.compile(
 )
 _CLF = re.compile(rb"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})")
 _EPOCH = re.compile(rb'"(?:time|ts|timestamp|@timestamp|t)" ?: ?"?(\d{10})(\d{3})?(?![\d])')
-_MONTHS = {
-    name: number for number, name in enumerate(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
-}
 
 # The formats `combined` and `common`. A quote within a request is escaped, so that nobody writes a status.
 ACCESS = re.compile(
@@ -100,29 +96,14 @@ def time_of(line: bytes, latest: float) -> float | None:
     match = _DATE.search(head)
     if match:
         *numbers, zone = match.groups()
-        return _moment([int(number) for number in numbers], zone)
+        return moment([int(number) for number in numbers], zone)
     match = _CLF.search(head)
     if match:
         day, month, year, *clock, zone = match.groups()
-        numbers_of = [int(year), _MONTHS.get(month, 0), int(day), *(int(number) for number in clock)]
-        return _moment(numbers_of, zone)
+        numbers_of = [int(year), MONTHS.get(month, 0), int(day), *(int(number) for number in clock)]
+        return moment(numbers_of, zone)
     match = _EPOCH.search(head)
     return float(match.group(1)) if match else Clock(latest).line(line)
-
-
-def _moment(numbers: list[int], zone: bytes | None) -> float | None:
-    year, month, day, hour, minute, second = numbers
-    try:
-        moment = datetime(year, month, day, hour, minute, min(second, 59))
-        if zone is None:
-            # Whoever leaves out the zone means that of the host.
-            return moment.timestamp()
-        if zone[:1] in b"+-":
-            offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
-            moment = moment - offset if zone[:1] == b"+" else moment + offset
-        return moment.replace(tzinfo=timezone.utc).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def told(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Iterator, Mapping, Sequence
 
 from ..finding import CRITICAL, LEVELS, NOTICE, WARNING, Finding
-from ..quantities import speak_count
+from ..quantities import speak_count, speak_list
 from .observe import Monitor, Said
 
 LISTED = 50
@@ -55,15 +55,13 @@ def _prometheus(monitor: Monitor, findings: list[Finding]) -> dict[str, Any]:
     counted = _result(monitor.said["targets"])
     targets = int(counted[0]["value"][1]) if counted else 0
     if down:
-        shown = ", ".join(f"{each['job']} {each['instance']}" for each in down[:EXAMPLES])
         findings.append(
             Finding(
                 id="monitoring.targets.down",
                 level=WARNING,
                 subject=f"Prometheus {monitor.url}",
                 summary=f"{len(down)} of {speak_count(targets, 'target')} that Prometheus watches are down: "
-                + shown
-                + (" ..." if len(down) > EXAMPLES else ""),
+                + speak_list([f"{each['job']} {each['instance']}" for each in down], EXAMPLES),
                 evidence={"down": down[:LISTED], "targets": targets},
             )
         )
@@ -131,14 +129,13 @@ def _firing(monitor: Monitor, alerts: Sequence[Mapping[str, Any]]) -> Iterator[F
             groups.setdefault((each["name"], each["level"]), []).append(each)
     for (name, _worst), group in groups.items():
         instances = sorted({str(each["instance"]) for each in group if each["instance"]})
-        where = f" for {', '.join(instances[:EXAMPLES])}" if instances else ""
-        more = f" and {len(instances) - EXAMPLES} more" if len(instances) > EXAMPLES else ""
+        where = f" for {speak_list(instances, EXAMPLES)}" if instances else ""
         words = group[0]["summary"]
         yield Finding(
             id="monitoring.alert.firing",
             level=_level(name, group[0]["severity"] or ""),
             subject=f"alert {name}",
-            summary=f"{name} fires{where}{more} since {group[0]['since']}" + (f": {words}" if words else ""),
+            summary=f"{name} fires{where} since {group[0]['since']}" + (f": {words}" if words else ""),
             evidence={
                 "severity": group[0]["severity"],
                 "count": len(group),

@@ -9,7 +9,7 @@ from typing import Any, Callable, Mapping
 from urllib.parse import quote
 
 from ..clients.http import Page, fetch, parse_target
-from ..triage.sections import Deadline, gather
+from ..deadlines import Deadline, gather
 
 SECONDS = 3.0
 BUDGET = 2 * 1024 * 1024

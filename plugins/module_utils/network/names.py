@@ -10,8 +10,8 @@ from typing import Any, Callable, Mapping, Sequence
 from ..clients import dns
 from ..clients.dns import Lookup, Question, Reply
 from ..clients.http import parse_target
+from ..deadlines import Deadline, gather
 from ..errors import BadInput
-from ..triage.sections import Deadline, gather
 
 SERVER_SECONDS, LOOKUP_SECONDS = 1.0, 2.0
 NAMES = 3

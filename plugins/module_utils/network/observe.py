@@ -11,8 +11,8 @@ from typing import Any, Callable, Mapping, Sequence
 from ..clients import clock, netlink
 from ..clients.clock import Clock
 from ..clients.network import CONTAINER_BRIDGES, Route, default_routes
+from ..deadlines import Deadline, gather
 from ..errors import Unreachable
-from ..triage.sections import Deadline, gather
 from .names import Names, observe_names
 from .sockets import Sockets, observe_sockets
 

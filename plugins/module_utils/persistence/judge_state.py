@@ -88,7 +88,7 @@ def judge_accounts(judge: Judge) -> Iterator[Finding]:
                 subject=f"account {name}",
                 summary=f"{name} is root by another name (uid 0)",
                 evidence=facts,
-                remedy=CONTAIN_COMPROMISE if True else None,
+                remedy=CONTAIN_COMPROMISE,
             )
         if account.password == "empty" and not account.shell.endswith(NO_LOGIN):
             yield Finding(
@@ -235,7 +235,7 @@ def judge_modules(judge: Judge) -> Iterator[Finding]:
                 subject=f"kernel module {name}",
                 summary=f"kernel module {name} is loaded and hides from the list of modules",
                 evidence=facts,
-                remedy=CONTAIN_COMPROMISE if True else None,
+                remedy=CONTAIN_COMPROMISE,
             )
         elif not module.in_tree:
             strange = module.in_tree is False

@@ -12,9 +12,9 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from ..clients import docker
 from ..clients.packages import Owned, Packages
+from ..deadlines import Deadline, Outcome, gather
 from ..errors import BadInput, Unreachable
 from ..quantities import parse_duration
-from ..triage.sections import Deadline, Outcome, gather
 from .accounts import homes, observe_accounts
 from .containers import observe_containers
 from .look import expand, item_at, read
@@ -51,11 +51,11 @@ def observe(params: Mapping[str, Any], clock: Callable[[], float] = time.time) -
         raise Unreachable("persistence", "most of it only root may read", "Run as root (become: true).")
     packages = Packages()
     tasks: Mapping[str, Callable[[Deadline], Any]] = {
-        "packages": lambda deadline: packages.verify(_seconds(deadline)),
-        "privileged": lambda deadline: observe_privileged(_seconds(deadline)),
+        "packages": lambda deadline: packages.verify(deadline.remaining),
+        "privileged": lambda deadline: observe_privileged(deadline.remaining),
         "files": lambda _deadline: tuple(_files()),
         "accounts": lambda _deadline: observe_accounts(),
-        "processes": lambda deadline: observe_programs(_seconds(deadline)),
+        "processes": lambda deadline: observe_programs(deadline.remaining),
         "kernel": lambda _deadline: observe_modules(),
         "containers": lambda deadline: observe_containers(docker.socket_path(), deadline.remaining),
     }
@@ -69,7 +69,7 @@ def observe(params: Mapping[str, Any], clock: Callable[[], float] = time.time) -
 
     def vouch(deadline: Deadline) -> Mapping[str, Owned]:
         paths = {*_paths(files, privileged, programs), *_commands(seen["accounts"].value)}
-        return packages.owners(paths, _seconds(deadline))
+        return packages.owners(paths, deadline.remaining)
 
     later = gather({"ownership": vouch}, params["timeout"] / 2)
     owners: Mapping[str, Owned] | None = later["ownership"].value
@@ -97,10 +97,6 @@ def observe(params: Mapping[str, Any], clock: Callable[[], float] = time.time) -
         unseen={name: outcome.unseen for name, outcome in outcomes.items() if outcome.unseen},
         seconds={name: round(outcome.seconds, 3) for name, outcome in outcomes.items()},
     )
-
-
-def _seconds(deadline: Deadline) -> Callable[[], float]:
-    return lambda: deadline.remaining()
 
 
 def _files() -> Iterable[Item]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Mapping, Sequence
 
-from ..lifecycle import iso
+from ..moments import iso
 from ..quantities import speak_duration
 from .baseline import Baseline, file_digest, printable
 from .model import Item, Snapshot

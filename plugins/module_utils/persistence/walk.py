@@ -10,8 +10,7 @@ import struct
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, Sequence
 
-from ..clients.procfs import Mount, Procfs
-from ..host.filesystems import IMAGE_KINDS, POOL_KINDS, REMOTE_KINDS
+from ..clients.procfs import IMAGE_KINDS, POOL_KINDS, REMOTE_KINDS, Mount, Procfs
 from .model import Item, Walk
 
 # Where programs are and where intruders may write; the bulk of the data comes last.

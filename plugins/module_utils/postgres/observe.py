@@ -9,8 +9,8 @@ from typing import Any, Callable, Mapping
 
 from ..clients.postgres import connect
 from ..clients.postgres_session import OTHER, Access, Refused, Session
+from ..deadlines import Deadline, gather
 from ..errors import FirebreakError
-from ..triage.sections import Deadline, gather
 from .queries import APPLICATION, FACTS
 from .server import Server, detect, locate
 

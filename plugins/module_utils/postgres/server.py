@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from ..clients import docker, tcp
 from ..clients.docker import Place
 from ..clients.postgres_session import PORT, SOCKETS, STOPPED, Access, Refused
 from ..errors import BadInput, Unreachable
-from ..workload.services import COMPOSE, SYSTEMD, Service
+from ..services import COMPOSE, SYSTEMD, Service
 
 SUBJECT = "firebreak_postgres"
 LOOPBACK = "127.0.0.1"
@@ -74,10 +73,7 @@ def locate(server: Server, remaining: Remaining) -> Server:
     """The same with the name and the address of its container filled in. Raises `Refused`."""
     if server.service is None:
         return server
-    project, name = server.service.project, server.service.service
-    found = [
-        place for place in _places(remaining) if place.service == name and project in (None, place.project)
-    ]
+    found = docker.of_service(docker.running(remaining), server.service.project, server.service.service)
     if not found:
         subject = replace(server.administrator, container=server.service.target)
         raise Refused(subject, f"no container of {server.service.target} runs", "Start it.", STOPPED)
@@ -95,8 +91,8 @@ def detect(remaining: Remaining) -> Server | None:
             return Server(access, configured=False)
     if docker.socket_path() is not None:
         try:
-            for place in _places(remaining):
-                if _is_postgres(place):
+            for place in docker.running(remaining):
+                if place.called(NAMES):
                     return _through(Server(Access(), configured=False), place)
         except Unreachable:
             # An engine that does not answer is for the section `services` to say.
@@ -145,19 +141,6 @@ def _through(server: Server, place: Place) -> Server:
         administrator=replace(server.administrator, container=place.name),
         application=application,
     )
-
-
-def _places(remaining: Remaining) -> Sequence[Place]:
-    path = docker.socket_path()
-    if path is None:
-        raise Unreachable("docker", "it does not run on this host", "See systemctl status docker.")
-    return docker.places(path, remaining)
-
-
-def _is_postgres(place: Place) -> bool:
-    """By the name of its service or image: postgres, postgresql:16, but not postgres-exporter."""
-    image = re.split(r"[@:]", place.image.rpartition("/")[2])[0]
-    return place.service in NAMES or image in NAMES
 
 
 def _answers(path: Path) -> bool:

@@ -6,8 +6,7 @@ from __future__ import annotations
 from typing import Any, Iterator, Mapping
 
 from ..finding import CRITICAL, WARNING, Finding
-from ..host.sizes import GIB, size
-from ..quantities import speak_duration
+from ..quantities import GIB, speak_duration, speak_size
 
 Facts = Mapping[str, Any]
 
@@ -38,7 +37,7 @@ def _replicas(facts: Facts, subject: str) -> Iterator[Finding]:
             level=WARNING,
             subject=f"{subject}, replica {one['name']}",
             summary=f"replica {one['name']} ({one['client'] or 'local'}, {one['state']}) is "
-            f"{speak_duration(seconds)} and {size(behind)} behind",
+            f"{speak_duration(seconds)} and {speak_size(behind)} behind",
             evidence=one,
         )
 
@@ -62,7 +61,7 @@ def _standby(facts: Facts, subject: str) -> Iterator[Finding]:
         id="postgres.replication.lagging",
         level=WARNING,
         subject=subject,
-        summary=f"this standby shows data of {age} ago, {size(behind)} are not replayed: {said}",
+        summary=f"this standby shows data of {age} ago, {speak_size(behind)} are not replayed: {said}",
         evidence=one,
     )
 
@@ -75,7 +74,7 @@ def _slots(facts: Facts, subject: str) -> Iterator[Finding]:
         said = (
             "has lost WAL it needs: its consumer must be set up anew"
             if lost
-            else f"keeps {size(retained)} of WAL"
+            else f"keeps {speak_size(retained)} of WAL"
         )
         yield Finding(
             id="postgres.slot.retaining",

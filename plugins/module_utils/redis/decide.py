@@ -7,11 +7,10 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from ..clients.redis import fields
 from ..finding import CRITICAL, NOTICE, WARNING, Finding
-from ..quantities import speak_duration
+from ..quantities import MIB, speak_duration
 from .figures import Info, client_limit, data, memory_data, used_percent, whole, within_the_hour
 from .observe import AUTH, BUSY, CLIENTS, INTERVAL, Problem, Snapshot
 
-MIB = 1024.0**2
 # Percent of maxmemory, and of the machine's memory where there is no maxmemory.
 # In the last percent the size of a write decides whether it is refused.
 MEMORY_HIGH, MEMORY_FULL, MACHINE_HIGH = 85.0, 99.0, 75.0

@@ -9,8 +9,8 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ..clients import redis
 from ..clients.redis import Address, AuthRefused, Busy, Full, NotPermitted, Redis, Word
+from ..deadlines import Deadline
 from ..errors import FirebreakError, Unreachable
-from ..triage.sections import Deadline
 from .server import Located, NotRunning, Server, locate
 
 INTERVAL = 0.25

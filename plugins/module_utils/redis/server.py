@@ -12,7 +12,7 @@ from ..clients import docker, redis
 from ..clients.docker import Place
 from ..clients.redis import Address, Login, Redis
 from ..errors import BadInput, Unreachable
-from ..workload.services import COMPOSE, Service
+from ..services import COMPOSE, Service
 
 NAMES = ("redis", "valkey")
 USUAL_SOCKETS = (
@@ -80,11 +80,7 @@ def locate(server: Server, remaining: Callable[[], float]) -> Located | None:
     if server.address:
         return Located((server.address,))
     if server.service:
-        found = [
-            place
-            for place in _places(remaining)
-            if place.service == server.service and server.project in (None, place.project)
-        ]
+        found = docker.of_service(docker.running(remaining), server.project, server.service)
         if found:
             return _located(found[0], server)
         if server.configured:
@@ -119,7 +115,7 @@ def _in_service(server: Server, name: str, services: Sequence[Service]) -> Serve
 
 
 def _hinted(services: Sequence[Service]) -> Server:
-    hints = [s for s in services if s.runtime == COMPOSE and _is_redis(s.name, s.service or "")]
+    hints = [s for s in services if s.runtime == COMPOSE and (s.name in NAMES or s.service in NAMES)]
     return Server(service=hints[0].service, project=hints[0].project) if hints else Server()
 
 
@@ -130,11 +126,11 @@ def _plainly_there(server: Server, remaining: Callable[[], float]) -> Located | 
         if _is_socket(path):
             return Located((Address(socket=path),))
     try:
-        places = _places(remaining)
+        places = docker.running(remaining)
     except Unreachable:
         # An engine that does not answer is for the section `services` to say.
         return None
-    found = [place for place in places if _is_redis(place.service or "", place.image)]
+    found = [place for place in places if place.called(NAMES)]
     return _located(found[0], server) if found else None
 
 
@@ -149,19 +145,6 @@ def _is_socket(path: str) -> bool:
         return stat.S_ISSOCK(Path(path).stat().st_mode)
     except OSError:
         return False
-
-
-def _is_redis(*names: str) -> bool:
-    """By the last part of an image's or a service's name, without its tag: not redis-exporter."""
-    bare = (name.rpartition("/")[2].partition("@")[0].partition(":")[0] for name in names)
-    return any(name in NAMES for name in bare)
-
-
-def _places(remaining: Callable[[], float]) -> tuple[Place, ...]:
-    path = docker.socket_path()
-    if path is None:
-        raise Unreachable("docker", "it does not run on this host", "Start it, or name host or socket.")
-    return docker.places(path, remaining)
 
 
 def _located(place: Place, server: Server) -> Located | None:

@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ..addresses import canonical
-from ..clients import dns, fail2ban, hosts_deny, iptables, nftables, nginx
+from ..clients import fail2ban, hosts_deny, iptables, nftables, nginx
 from ..clients.command import find
-from ..clients.network import OwnAddress, default_routes, own_addresses, responder_address
+from ..clients.network import OwnAddress, needed_here, own_addresses
+from ..deadlines import Deadline, gather
 from ..finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
 from ..firewall.explain import explain, own
 from ..firewall.from_iptables import FAIL2BAN_CHAIN
+from ..firewall.layers import Holding, Layers
 from ..firewall.model import EVERYONE, EXACT, OWN_LAYER, Block, Unseen
-from ..firewall.observe import Layers, Snapshot
 from ..firewall.own_table import FAMILY, TABLE, OwnTable, understand
 from ..firewall.span import Span, is_address, span
-from ..lifecycle import Context, utc_now
-from .sections import Deadline, gather
+from ..information import Context
+from ..isolation.table import TABLE as ISOLATION
+from ..moments import utc_now
 
 UFW_CONF = Path("/etc/ufw/ufw.conf")
 FAIL2BAN_WANTED = Path("/etc/systemd/system/multi-user.target.wants/fail2ban.service")
@@ -47,7 +49,7 @@ class Fail2ban:
 class Seen:
     """`fail2ban` and `ufw_enabled` are None where there is none; `protected` maps who must get in to why."""
 
-    snapshot: Snapshot
+    snapshot: Holding
     fail2ban: Fail2ban | None
     ufw_enabled: bool | None
     protected: Mapping[str, str]
@@ -78,16 +80,22 @@ def collect(params: Mapping[str, Any], deadline: Deadline) -> Seen:
     )
     blind = tuple(Unseen(name, each.unseen) for name, each in seen.items() if each.unseen)
     return Seen(
-        snapshot=Snapshot(utc_now(), _own_table(ruleset), layers=layers, unseen=blind),
+        snapshot=Holding(utc_now(), _own_table(ruleset), layers=layers, unseen=blind),
         fail2ban=banned,
         ufw_enabled=_ufw_enabled(),
-        protected={**_needed_here(), **Context.from_params(params).protected},
+        protected={**needed_here(), **Context.from_params(params).protected},
         own=tuple(seen["own addresses"].value or ()),
     )
 
 
 def judge(seen: Seen) -> tuple[Mapping[str, Any], Sequence[Finding]]:
-    findings = [*_blocked(seen), *_odd(seen), *_stopped(seen.fail2ban), *_unseen(seen.snapshot.unseen)]
+    findings = [
+        *_isolated(seen),
+        *_blocked(seen),
+        *_odd(seen),
+        *_stopped(seen.fail2ban),
+        *_unseen(seen.snapshot.unseen),
+    ]
     return _data(seen), findings
 
 
@@ -112,6 +120,20 @@ def _data(seen: Seen) -> dict[str, Any]:
         "blocks": [block.as_dict() for block in held[:LISTED]],
         "block_count": len(held),
     }
+
+
+def _isolated(seen: Seen) -> Iterator[Finding]:
+    """Said first, for much of what else is wrong then follows from it."""
+    ruleset = seen.snapshot.layers.nftables
+    if ruleset and any(chain.table == ISOLATION for chain in ruleset.chains):
+        yield Finding(
+            id="firewall.host.isolated",
+            level=CRITICAL,
+            subject="network of this host",
+            summary="it was cut off from all but its management, on purpose: its users get nothing and it "
+            "reaches nobody. network_isolation_info says since when; undo the run that did it to end it",
+            evidence={"table": f"{FAMILY} {ISOLATION}"},
+        )
 
 
 def _blocked(seen: Seen) -> Iterator[Finding]:
@@ -312,12 +334,3 @@ def _ufw_active(layers: Layers) -> bool | None:
     return any(
         rule.chain == "INPUT" and "-j ufw-" in rule.spec for rules in layers.iptables for rule in rules.rules
     )
-
-
-def _needed_here() -> dict[str, str]:
-    """Without these nothing works here, whatever the inventory says."""
-    found = {each.gateway: "it is the default gateway" for each in default_routes() if each.gateway}
-    for server in dns.configured().servers:
-        found.setdefault(server.partition("%")[0], "it is a name server of this host")
-    peer = responder_address()
-    return {**found, **({peer: "it is where you are connected from"} if peer else {})}

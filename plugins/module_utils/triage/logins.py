@@ -10,14 +10,15 @@ from ..addresses import ALWAYS, Protected
 from ..clients import systemd, who
 from ..clients.network import protected_here
 from ..clients.systemd import Session
+from ..deadlines import Deadline, Outcome, gather
 from ..errors import Unreachable
 from ..finding import WARNING, Finding
-from ..lifecycle import Context, utc_now
+from ..information import Context
 from ..logins.decide import decide
 from ..logins.judge import Policy
 from ..logins.observe import SPEC, Request, Snapshot, observe
+from ..moments import utc_now
 from . import sudo
-from .sections import Deadline, Outcome, gather
 from .sudo import Uses
 
 # Enough for an hour of an attack, and read in a moment; contain_security reads all of it.

@@ -1,46 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at several things at once, each for so long and no longer.
-
-What hangs or breaks costs only itself: it is reported as not seen, and everything else still is.
-"""
+"""Looks at all sections of a triage at once. One that hangs or breaks is a finding, and costs only itself."""
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Generic, Mapping, Sequence, TypeVar
+from typing import Any, Callable, Mapping, Sequence
 
-from ..errors import BadInput, FirebreakError
+from ..deadlines import Deadline, Outcome, gather, said
+from ..errors import BadInput
 from ..finding import WARNING, Finding
-
-Value = TypeVar("Value")
-
-# A collector that keeps its own deadline can say what it waited for; the runner only knows that it did.
-OWN_SHARE = 0.9
-SHORTEST = 0.05
-
-
-class Deadline:
-    """The moment by which somebody wants an answer."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._end = clock() + seconds
-
-    def remaining(self, at_most: float = float("inf")) -> float:
-        """Seconds left, never 0: for most calls a timeout of 0 means something else."""
-        return min(at_most, max(SHORTEST, self._end - self._clock()))
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[Value]):
-    """`value`, or the reason why there is none in `unseen`. `seconds` is how long it took or was given."""
-
-    seconds: float
-    value: Value | None = None
-    unseen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +91,7 @@ def _judged(name: str, outcome: Outcome[View]) -> tuple[Any, Sequence[Finding], 
             data, findings = outcome.value.section.judge(outcome.value.snapshot)
             return data, findings, None
         except Exception as error:
-            reason = _said(error)
+            reason = said(error)
     finding = Finding(
         id="triage.section.unseen",
         level=WARNING,
@@ -130,42 +100,3 @@ def _judged(name: str, outcome: Outcome[View]) -> tuple[Any, Sequence[Finding], 
         evidence={"section": name, "reason": reason, "seconds": round(outcome.seconds, 3)},
     )
     return None, [finding], reason
-
-
-def gather(tasks: Mapping[str, Callable[[Deadline], Value]], seconds: float) -> dict[str, Outcome[Value]]:
-    """Run all tasks at once and wait for `seconds` at most. In the order of `tasks`.
-
-    The threads are daemons: one that never returns is left behind and does not hold up the exit.
-    """
-    whole, own = Deadline(seconds), Deadline(seconds * OWN_SHARE)
-    done: queue.Queue[tuple[str, Outcome[Value]]] = queue.Queue()
-    for name, task in tasks.items():
-        threading.Thread(target=_work, args=(name, task, own, done), daemon=True).start()
-    outcomes: dict[str, Outcome[Value]] = {}
-    while len(outcomes) < len(tasks):
-        try:
-            name, outcome = done.get(timeout=whole.remaining())
-        except queue.Empty:
-            break
-        outcomes[name] = outcome
-    late: Outcome[Value] = Outcome(seconds, unseen=f"no answer within {seconds:g} s")
-    return {name: outcomes.get(name, late) for name in tasks}
-
-
-def _work(
-    name: str,
-    task: Callable[[Deadline], Value],
-    deadline: Deadline,
-    done: queue.Queue[tuple[str, Outcome[Value]]],
-) -> None:
-    started = time.monotonic()
-    try:
-        value = task(deadline)
-    except Exception as error:
-        done.put((name, Outcome(time.monotonic() - started, unseen=_said(error))))
-    else:
-        done.put((name, Outcome(time.monotonic() - started, value)))
-
-
-def _said(error: Exception) -> str:
-    return str(error) if isinstance(error, FirebreakError) else f"{type(error).__name__}: {error}"

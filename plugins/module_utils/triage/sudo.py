@@ -11,10 +11,11 @@ from typing import Any, Iterable, Iterator, Mapping
 from ..clients.command import find
 from ..clients.logs import Record, find_logs, line_start, newest_records, read_blocks
 from ..clients.systemd import booted
+from ..deadlines import Outcome
 from ..finding import NOTICE, WARNING, Finding
-from ..logins.parse import Clock, readable
+from ..log_times import Clock
+from ..logins.parse import readable
 from ..quantities import parse_duration, speak_count, speak_duration
-from .sections import Outcome
 
 BUDGET = 2 * 1024 * 1024
 LOGS = ("/var/log/auth.log", "/var/log/secure")

@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any, Callable, Mapping
 
 from ..errors import BadInput
+from ..services import SPEC as SERVICES
+from ..services import parse_services
 from .sections import Builder, Section
 
 Params = Mapping[str, Any]
@@ -25,7 +27,6 @@ def host(_params: Params) -> Section:
 def services(params: Params) -> Section:
     from ..workload.decide import judge_services
     from ..workload.observe import observe_workload
-    from ..workload.services import parse_services
 
     return Section(
         lambda deadline: observe_workload(parse_services(params["services"]), deadline),
@@ -36,7 +37,6 @@ def services(params: Params) -> Section:
 def changes(params: Params) -> Section:
     from ..changes.decide import judge
     from ..changes.observe import observe
-    from ..workload.services import parse_services
 
     return Section(lambda deadline: observe(parse_services(params["services"]), deadline), judge)
 
@@ -45,7 +45,6 @@ def postgres(params: Params) -> Section:
     from ..postgres.decide import judge
     from ..postgres.observe import observe
     from ..postgres.server import parse_server
-    from ..workload.services import parse_services
 
     return Section(
         lambda deadline: observe(
@@ -59,7 +58,6 @@ def redis(params: Params) -> Section:
     from ..redis.decide import judge
     from ..redis.observe import observe
     from ..redis.server import parse_server
-    from ..workload.services import parse_services
 
     return Section(
         lambda deadline: observe(parse_server(params["redis"], parse_services(params["services"])), deadline),
@@ -78,7 +76,7 @@ def tls(params: Params) -> Section:
 def http(params: Params) -> Section:
     from ..workload.decide import judge_http
     from ..workload.observe import observe_http
-    from ..workload.services import parse_probes
+    from ..workload.probes import parse_probes
 
     return Section(
         lambda deadline: observe_http(parse_probes(params["services"], params["endpoints"]), deadline),
@@ -108,7 +106,6 @@ def logins(params: Params) -> Section:
 def logs(params: Params) -> Section:
     from ..logs.decide import judge
     from ..logs.observe import observe
-    from ..workload.services import parse_services
 
     return Section(lambda deadline: observe(parse_services(params["services"]), deadline), judge)
 
@@ -138,33 +135,7 @@ TABLE: Mapping[str, Callable[[Params], Section]] = {
 SPEC: dict[str, Any] = {
     "sections": {"type": "list", "elements": "str", "choices": list(TABLE), "default": list(TABLE)},
     "timeout": {"type": "int", "default": 10},
-    "services": {"type": "dict", "default": {}},
-    "postgres": {
-        "type": "dict",
-        "options": {
-            "service": {"type": "str"},
-            "host": {"type": "str"},
-            "port": {"type": "int", "default": 5432},
-            "socket": {"type": "str"},
-            "database": {"type": "str"},
-            "user": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
-            "application_user": {"type": "str"},
-            "application_password": {"type": "str", "no_log": True},
-        },
-    },
-    "redis": {
-        "type": "dict",
-        "options": {
-            "service": {"type": "str"},
-            "host": {"type": "str"},
-            "port": {"type": "int", "default": 6379},
-            "socket": {"type": "str"},
-            "user": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
-            "tls": {"type": "bool", "default": False},
-        },
-    },
+    **SERVICES,
     "monitoring": {
         "type": "dict",
         "default": {},

@@ -7,9 +7,9 @@ import json
 from typing import Any, Iterable, Mapping, Sequence
 
 from ..finding import NOTICE, WARNING, Finding
-from ..ledger import Entry
+from ..ledger import Entry, carried_out
 from ..lifecycle import Decision
-from ..plan import DONE, FAILED, PLANNED, REFUSED, REVERSIBLE, Act, Plan, Undo
+from ..plan import REVERSIBLE, Act, Plan, Undo
 
 
 def decide(entries: Sequence[Entry], wanted: str) -> Decision:
@@ -30,25 +30,6 @@ def decide(entries: Sequence[Entry], wanted: str) -> Decision:
         findings=tuple(findings),
         plan=Plan(acts, sequential=False),
     )
-
-
-def carried_out(entries: Iterable[Entry]) -> list[Entry]:
-    """The acts that took effect, or may have: each is recorded before and after it is done.
-
-    One with no record after it was cut off half way, and one that failed may have answered too late.
-    Both count as done: taking back what never happened does no harm.
-    """
-    begun: dict[str, Entry] = {}
-    finished: list[Entry] = []
-    for entry in entries:
-        key = _key([entry.run, entry.action, entry.identity])
-        if entry.status == PLANNED:
-            begun[key] = entry
-        elif entry.status in (DONE, FAILED, REFUSED):
-            begun.pop(key, None)
-            if entry.status != REFUSED:
-                finished.append(entry)
-    return sorted([*finished, *begun.values()], key=lambda entry: entry.time)
 
 
 def outstanding(entries: Iterable[Entry], wanted: str) -> tuple[list[Entry], list[tuple[Entry, Entry]]]:

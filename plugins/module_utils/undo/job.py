@@ -6,15 +6,16 @@ from __future__ import annotations
 from typing import Any, Mapping, Sequence
 
 from ..accounts.act import PERFORM as ACCOUNTS
-from ..addresses import Protected, protect
+from ..addresses import Protected
 from ..clients.network import protected_by
 from ..enhanced_logging.act import PERFORM as LOGGING
 from ..fail2ban.act import PERFORM as FAIL2BAN
 from ..firewall.act import performers
-from ..guard import Guard
+from ..guard import Guard, protect
+from ..information import Context
 from ..isolation.act import PERFORM as ISOLATION
 from ..ledger import Entry, Ledger
-from ..lifecycle import Context, Job
+from ..lifecycle import Job
 from ..plan import Act
 from .decide import decide
 

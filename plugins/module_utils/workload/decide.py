@@ -9,9 +9,9 @@ from typing import Any, Iterator, Mapping, Sequence
 from ..clients.docker import Container, of_service
 from ..clients.systemd import Unit
 from ..finding import CRITICAL, NOTICE, WARNING, Finding
+from ..services import COMPOSE, SYSTEMD
 from . import states
 from .observe import REDIRECTS, Probed, Workload
-from .services import COMPOSE, SYSTEMD
 from .states import DEGRADED, DOWN, RESTARTING, STARTING, UNHEALTHY, UNSEEN, State
 
 SLOW_SECONDS = 2.0
@@ -62,7 +62,7 @@ def _configured(seen: Workload) -> Iterator[Row]:
         if service.runtime == SYSTEMD and seen.units is not None:
             state, evidence = _unit_state(units.get(str(service.unit)), units, seen.monotonic)
         elif service.runtime == COMPOSE and seen.containers is not None:
-            containers = tuple(of_service(seen.containers, service.project, str(service.service)))
+            containers = tuple(of_service(seen.containers, service.project, service.service))
             state = states.of_service(containers, seen.now)
         else:
             state = State(UNSEEN, "could not be looked at")
@@ -110,7 +110,7 @@ def _found_containers(seen: Workload) -> Iterator[Row]:
     configured = [service for service in seen.services if service.runtime == COMPOSE]
     groups: dict[tuple[str, str], list[Container]] = {}
     for container in seen.containers or ():
-        if not any(of_service([container], item.project, str(item.service)) for item in configured):
+        if not any(of_service([container], item.project, item.service) for item in configured):
             project, service = container.project or "", container.service or container.name
             groups.setdefault((project, service), []).append(container)
     for (project, service), group in groups.items():

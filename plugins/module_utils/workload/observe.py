@@ -13,10 +13,11 @@ from ..clients import docker, http, systemd
 from ..clients.docker import Container
 from ..clients.http import Answer, Target
 from ..clients.systemd import Unit
+from ..deadlines import Deadline, gather
 from ..errors import BadInput
-from ..lifecycle import utc_now
-from ..triage.sections import Deadline, gather
-from .services import Probe, Service
+from ..moments import utc_now
+from ..services import Service
+from .probes import Probe
 
 PROBE_SECONDS = 5.0
 REDIRECTS = 3

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Mapping, Sequence
 
-from ..clients.docker import Container
+from ..clients.docker import Container, moment
 from ..clients.systemd import Unit
 from ..quantities import speak_duration
 
@@ -103,9 +102,9 @@ def of_container(container: Container, now: datetime) -> State:
         return State(DOWN, f"was created and never started{cause}")
     if container.state != "running":
         killed = ", killed for lack of memory" if container.oom_killed else ""
-        ago = _ago(seconds_since(container.finished, now))
+        ago = _ago(_seconds_since(container.finished, now))
         return State(DOWN, f"{container.state}{ago} with status {container.exit_code}{killed}")
-    started = seconds_since(container.started, now)
+    started = _seconds_since(container.started, now)
     if container.restarts >= LOOP_RESTARTS and started is not None and started < LOOP_SECONDS:
         return State(
             RESTARTING, f"was started again {_times(container.restarts)}, the last time{_ago(started)}"
@@ -133,13 +132,10 @@ def of_service(containers: Sequence[Container], now: datetime) -> State:
     return worst
 
 
-def seconds_since(moment: str, now: datetime) -> float | None:
-    """Since a time as Docker writes it (2026-11-21T22:01:07.123456789Z); None for never (the year 1)."""
-    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)", moment)
-    if not match or moment.startswith("0001-"):
-        return None
-    then = datetime.strptime(match.group(1), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-    return max(0.0, (now - then).total_seconds())
+def _seconds_since(text: str, now: datetime) -> float | None:
+    """None for never."""
+    then = moment(text)
+    return None if then is None else max(0.0, (now - then).total_seconds())
 
 
 def _since(moment: float, now: float) -> str:

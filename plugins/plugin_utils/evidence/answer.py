@@ -16,6 +16,8 @@ from ansible_collections.firebreak.incident.plugins.module_utils.evidence.packag
 
 MOST_PIECES = 20_000
 MOST_MISSING = 1000
+# Whoever says more nonsense than that is not listened to any more.
+MOST_REFUSALS = 50
 TEXT, LONG_TEXT, TOKEN = 500, 4096, 16_384
 KINDS = ("file", "command", "api")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -68,11 +70,15 @@ class Answer:
     astray: bool = False
 
 
-def read_answer(result: Mapping[str, Any], asked: Sequence[Step], most: int) -> Answer:
-    """`asked` are the steps of this call; no piece may be larger than `most` bytes."""
+def read_answer(result: Mapping[str, Any], asked: Sequence[Step], most: int, together: int) -> Answer:
+    """`asked` are the steps of this call; no piece may be larger than `most` bytes, nor all than `together`.
+
+    What is packed says nothing of how large it is: a few kilobytes unpack to a few megabytes.
+    """
     steps = {step.name: step for step in asked}
     refused: list[str] = []
-    pieces = tuple(_pieces(_list(result.get("artefacts"), MOST_PIECES, refused), steps, most, refused))
+    entries = _list(result.get("artefacts"), MOST_PIECES, refused)
+    pieces = tuple(_pieces(entries, steps, most, together, refused))
     missing = tuple(_missing(_list(result.get("not_collected"), MOST_MISSING, refused)))
     epoch = result.get("epoch_seconds")
     position = _position(result.get("next"), asked)
@@ -107,20 +113,24 @@ def _list(value: Any, most: int, refused: list[str]) -> list[Any]:
 
 
 def _pieces(
-    entries: Sequence[Any], steps: Mapping[str, Step], most: int, refused: list[str]
+    entries: Sequence[Any], steps: Mapping[str, Step], most: int, left: int, refused: list[str]
 ) -> Iterator[Piece]:
     for entry in entries:
+        if len(refused) > MOST_REFUSALS:
+            return
         step = steps.get(entry["step"]) if isinstance(entry, dict) and _is_text(entry.get("step")) else None
         if step is None:
             refused.append("an artefact that was not asked for")
             continue
         try:
-            data = unpack(_string(entry["data"]), most)
-            yield _piece(entry, step, data)
+            piece = _piece(entry, step, unpack(_string(entry["data"]), min(most, left)))
         except (KeyError, TypeError, ValueError) as error:
             refused.append(f"an artefact of {step.name} without sense ({type(error).__name__})")
         except FirebreakError as error:
             refused.append(f"an artefact of {step.name}: {error.problem}")
+        else:
+            left -= len(piece.data)
+            yield piece
 
 
 def _is_text(value: Any) -> bool:

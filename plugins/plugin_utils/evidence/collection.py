@@ -7,6 +7,7 @@ collected before a cut-off stays. Nothing that is there is ever overwritten.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -114,8 +115,10 @@ class Collection:
         try:
             base = self.path.parent.parent
             if not base.exists():
-                base.mkdir(mode=0o700, parents=True)
-                self._write(base / ".gitignore", b"*\n")
+                # The hosts of a run are collected from at once: each of them may be the first.
+                base.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with contextlib.suppress(FileExistsError):
+                    self._write(base / ".gitignore", b"*\n")
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
             self.path.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:

@@ -19,9 +19,9 @@ from ansible_collections.firebreak.incident.plugins.module_utils.evidence.model 
     LACKS,
     Missing,
 )
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import iso, utc_now
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, utc_now
 
-from .answer import Answer, Position, read_answer, text
+from .answer import MOST_MISSING, MOST_REFUSALS, Answer, Position, read_answer, text
 from .collection import Collection
 
 CALL_BYTES = 8 * 1024 * 1024
@@ -34,7 +34,6 @@ LARGEST_PIECE = 32 * 1024 * 1024
 # A piece of lines ends behind the line that filled it.
 LARGEST_LINE = 8 * 1024 * 1024
 MOST_ARTEFACTS = 9999
-MOST_REFUSALS = 50
 
 # The arguments of `artefacts_info` and the seconds it may take; its result, `failed` among them.
 Ask = Callable[[Mapping[str, Any], int], Mapping[str, Any]]
@@ -199,13 +198,22 @@ class Collector:
         result = self._ask(arguments, seconds)
         if result.get("failed") or not isinstance(result, Mapping):
             return text(result.get("msg")) or "the module failed on the host without a message"
-        answer = read_answer(result, _from(batch, position), min(LARGEST_PIECE, most) + LARGEST_LINE)
+        largest = min(LARGEST_PIECE, most) + LARGEST_LINE
+        answer = read_answer(result, _from(batch, position), largest, arguments["max_bytes"] + largest)
         self.outcome.refused += answer.refused
-        # A step that is opened twice says twice what it lacks.
-        self.outcome.missing += [each for each in answer.missing if each not in self.outcome.missing]
+        self._note(answer)
         self.outcome.python = answer.python or self.outcome.python
         self.outcome.epoch = answer.epoch
         return answer
+
+    def _note(self, answer: Answer) -> None:
+        """What the host says it lacks, once: a step that is opened twice says it twice."""
+        missing = self.outcome.missing
+        new = [each for each in answer.missing if each not in missing]
+        room = max(0, MOST_MISSING - len(missing))
+        if len(new) > room:
+            self.outcome.refused.append(f"more than {MOST_MISSING} things that it lacks")
+        missing += new[:room]
 
     def _keep(self, answer: Answer, batch: Sequence[Step]) -> None:
         for piece in answer.pieces:
@@ -217,6 +225,8 @@ class Collector:
                     continue
             else:
                 self._close("the host did not give the rest")
+                if len(self._collection.artefacts) >= MOST_ARTEFACTS:
+                    raise _Stop("the host answers more than can be meant", FAILED)
                 artefact = self._collection.begin(piece, iso(self._now()))
             left = self._limits.max_bytes - self._collection.size
             self._collection.append(artefact, piece, piece.data[: max(0, left)])

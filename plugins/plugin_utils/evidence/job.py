@@ -17,7 +17,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.evidence.catalo
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.evidence.model import PROFILE, Missing
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import ranked
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import iso, utc_now
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, utc_now
 from ansible_collections.firebreak.incident.plugins.module_utils.quantities import parse_duration
 
 from .collection import Collection

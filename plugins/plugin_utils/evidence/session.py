@@ -26,6 +26,7 @@ LOOK_FOR_MEMORY = (
 ASK_FOR_TIME = "date +%s.%N"
 CLOCK_TIMES = 2
 ANSWER_LIMIT = 4096
+AGAIN_SECONDS = 1.0
 _EPOCH = re.compile(r"\d{9,11}\.\d{9}")
 
 Run = Callable[[str, bool], str]
@@ -107,7 +108,8 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise TimeoutError(f"the host did not answer within {seconds:.0f} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again: whatever is on the way may take the first for a hiccup of the connection and retry.
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_SECONDS)
     try:
         yield
     finally:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_count
+
 from ..summary import BROKEN, CLEAR, UNREACHABLE, UNSEEN, HostState, Run, Seen, summarise
 from .command import Launcher
 from .model import FAILED, Closing, Outcome, Row
 from .model import UNREACHABLE as OUT_OF_REACH
 from .report import acts_phrase, progress, state_word
-from .text import count
 
 _SUMMARY_KEYS = frozenset({"findings", "common", "hosts", "next"})
 
@@ -93,4 +94,4 @@ def _row(host: str, state: HostState) -> Row:
 
 def _stats_row(host: str, stats: Mapping[str, int]) -> Row:
     changed = stats.get("changed", 0)
-    return Row(host, CLEAR, "ok", count(changed, "step") + " changed" if changed else "", "")
+    return Row(host, CLEAR, "ok", speak_count(changed, "step") + " changed" if changed else "", "")

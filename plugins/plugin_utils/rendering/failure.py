@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .text import clean, clean_lines, count
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_count
+
+from .text import clean, clean_lines
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def failed(result: Mapping[str, Any]) -> Failure:
     if not lines or lines[0].rstrip(".") in _EMPTY or lines[0].startswith("MODULE FAILURE"):
         lines = [*_exit_code(result), *_last_words(result)]
     if result.get("attempts"):
-        lines.append(f"given up after {count(result['attempts'], 'attempt')}")
+        lines.append(f"given up after {speak_count(result['attempts'], 'attempt')}")
     return (
         Failure(tuple(lines)) if lines else Failure(("it failed without a word",), "-vvv shows the result.")
     )

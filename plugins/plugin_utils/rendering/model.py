@@ -11,10 +11,11 @@ from typing import TypeVar
 
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import LEVELS, Finding
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import DONE, PLANNED, REFUSED, Act
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_count
 
 from .contract import Report
 from .failure import Failure
-from .text import clean, count, listing
+from .text import clean, listing
 
 OK, CHANGED, SKIPPED = "ok", "changed", "skipped"
 # A rescued failure is dealt with by the play itself, an ignored one was expected by its author.
@@ -104,11 +105,10 @@ class Step:
         if self.hosts_in_play == 1 or self.once:
             about = ""
         elif self.outcomes:
-            about = (
-                f"{len(self.outcomes)} of {count(len(self.outcomes) + len(self.running), 'host')}, {waiting}"
-            )
+            together = speak_count(len(self.outcomes) + len(self.running), "host")
+            about = f"{len(self.outcomes)} of {together}, {waiting}"
         else:
-            about = count(len(self.running), "host")
+            about = speak_count(len(self.running), "host")
         return "  ".join(filter(None, [self.title, about, self.attempt]))
 
     @property
@@ -122,7 +122,7 @@ class Step:
         counts = Counter(outcome.status for outcome in self.outcomes)
         if self.once or self.hosts_in_play == 1:
             return "" if counts.keys() <= {OK} else self._word(self.status)
-        hosts = self.outcomes[0].host if len(self.outcomes) == 1 else count(len(self.outcomes), "host")
+        hosts = self.outcomes[0].host if len(self.outcomes) == 1 else speak_count(len(self.outcomes), "host")
         if counts.keys() == {OK}:
             return hosts
         if len(counts) == 1:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import iso
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_count
 
 from . import model
 from .command import Launcher
 from .model import Begun, Closing, Header, Step
 from .report import verdict_word
-from .text import clean, count, duration, listing
+from .text import clean, duration, listing
 
 
 class Plain:
@@ -20,7 +21,9 @@ class Plain:
     def header(self, header: Header) -> str:
         mode = ", check mode" if header.check_mode else ""
         hosts = (
-            f"{count(len(header.hosts), 'host')} ({listing(header.hosts)})" if header.hosts else "no hosts"
+            f"{speak_count(len(header.hosts), 'host')} ({listing(header.hosts)})"
+            if header.hosts
+            else "no hosts"
         )
         return f"firebreak {clean(header.playbook)}: {hosts}, started {iso(header.started)}{mode}"
 
@@ -72,7 +75,7 @@ def _acts(step: Step, everything: bool) -> Iterator[str]:
             f"{clean(act.reason)}{consequence}"
         )
     if left_out:
-        yield f"and {count(left_out, 'more act')}; --diff shows every one"
+        yield f"and {speak_count(left_out, 'more act')}; --diff shows every one"
 
 
 def _findings(step: Step, launcher: Launcher) -> Iterator[str]:

@@ -7,10 +7,11 @@ import re
 from collections import Counter
 from datetime import datetime
 
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import iso
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_count
 
 from ..summary import STATES, HostState, Run, Summary
-from .text import clean, count
+from .text import clean
 
 STATE_WORDS = {"clear": "nothing found", "unseen": "not looked at"}
 VERDICT_WORDS = {"not_needed": "not needed"}
@@ -45,7 +46,9 @@ def headline(summary: Summary) -> str:
     """`5 hosts: 1 unreachable, 2 critical, 2 nothing found`."""
     worst_first = sorted(summary.hosts.values(), key=lambda state: STATES.index(state.state))
     words = Counter(map(state_word, worst_first))
-    return f"{count(len(summary.hosts), 'host')}: {', '.join(f'{n} {word}' for word, n in words.items())}"
+    return (
+        f"{speak_count(len(summary.hosts), 'host')}: {', '.join(f'{n} {word}' for word, n in words.items())}"
+    )
 
 
 def as_text(summary: Summary) -> str:

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_count
+
 from . import model
 from .command import Launcher
 from .model import Begun, Closing, Header, Step
 from .report import verdict_word
-from .text import clean, count, duration, listing
+from .text import clean, duration, listing
 
 try:
     from rich.cells import cell_len
@@ -98,7 +100,7 @@ class Screen:
         title = Text().append("firebreak ", style=FAINT).append(clean(header.playbook), style=STRONG)
         if header.check_mode:
             title.append("  check mode", style="bold cyan")
-        about = f"{header.started:%Y-%m-%d %H:%M:%S} UTC  {count(len(header.hosts), 'host')}"
+        about = f"{header.started:%Y-%m-%d %H:%M:%S} UTC  {speak_count(len(header.hosts), 'host')}"
         if header.hosts:
             about += f": {listing(header.hosts)}"
         return [Text(), *self._block(title, 2), *self._block(Text(about, style=FAINT), 2)]
@@ -188,7 +190,7 @@ class Screen:
             lines += self._block(why, BODY)
         if left_out:
             lines += self._block(
-                Text(f"and {count(left_out, 'more act')}; --diff shows every one", FAINT), BODY
+                Text(f"and {speak_count(left_out, 'more act')}; --diff shows every one", FAINT), BODY
             )
         return lines
 

@@ -53,10 +53,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def listing(names: Sequence[str], most: int = 5) -> str:
     """Names as a person says them: all while they are few, else the first ones and how many follow."""
     shown = [clean(name) for name in names]

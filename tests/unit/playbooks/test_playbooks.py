@@ -62,6 +62,17 @@ class TestEveryPlaybook:
         assert scenario.changes == (set(scenario.options) >= LIMITS)
 
 
+def test_a_compromised_host_is_cut_off_before_a_look_that_may_fail() -> None:
+    path = CHECKOUT / "playbooks" / "contain_security.yml"
+    steps = re.findall(r"firebreak\.incident\.(\w+):", path.read_text())
+    assert steps[:4] == ["begin", "evidence", "network_isolation", "login_attempts_info"]
+    (looking,) = (task for task in plays(path)[0]["tasks"] if "always" in task)
+    assert [name for task in looking["always"] for name in task if "." in name] == [
+        "firebreak.incident.lock_users",
+        "firebreak.incident.end_sessions",
+    ]
+
+
 def test_no_meta_file_is_left_without_its_playbook() -> None:
     metas = {path.name.removesuffix(".meta.yml") for path in (CHECKOUT / "playbooks").glob("*.meta.yml")}
     assert metas == {path.stem for path in PLAYBOOKS}

@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import ipaddress
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ansible_collections.firebreak.incident.plugins.module_utils.addresses import (
     ALWAYS,
     Protected,
     canonical,
     parse_network,
-    protect,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
-
-from .conftest import make_act
 
 SITE = Protected.of({"203.0.113.0/24": "this site protects it", "2001:db8:1::/48": "ours"}, ALWAYS)
 
@@ -84,15 +77,6 @@ def test_an_attacker_is_not_protected() -> None:
 
 def test_the_first_source_gives_the_reason() -> None:
     assert Protected.of({"192.0.2.1": "you"}, {"192.0.2.0/24": "them"}).why("192.0.2.1") == "you"
-
-
-@given(st.ip_addresses(network="203.0.113.0/24"))
-def test_every_address_of_a_protected_network_is_refused(address: ipaddress.IPv4Address) -> None:
-    assert protect(SITE)(make_act(identity={"address": str(address), "seconds": 60}))
-
-
-def test_an_act_without_an_address_is_none_of_its_business() -> None:
-    assert protect(SITE)(make_act()) is None
 
 
 def test_networks_that_hold_each_other_are_listed_once() -> None:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.firebreak.incident.plugins.module_utils.addresses import Protected
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
-from ansible_collections.firebreak.incident.plugins.module_utils.guard import Limits, restrain
+from ansible_collections.firebreak.incident.plugins.module_utils.guard import Limits, protect, restrain
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import (
     REFUSED,
     REVERSIBLE,
@@ -17,6 +20,9 @@ from ansible_collections.firebreak.incident.plugins.module_utils.plan import (
     riskier,
 )
 
+from .conftest import make_act
+
+SITE = Protected.of({"203.0.113.0/24": "this site protects it"})
 names = st.text(alphabet="abcdefgh", min_size=1, max_size=2)
 
 
@@ -88,3 +94,12 @@ def test_the_approved_plan_is_carried_out(act: Act) -> None:
 
 def test_an_approved_plan_that_is_already_carried_out_is_no_error() -> None:
     assert restrain(Plan(), Limits("reversible", 1, "sha256:old"), []).acts == ()
+
+
+@given(st.ip_addresses(network="203.0.113.0/24"))
+def test_every_address_of_a_protected_network_is_refused(address: ipaddress.IPv4Address) -> None:
+    assert protect(SITE)(make_act(identity={"address": str(address), "seconds": 60}))
+
+
+def test_an_act_without_an_address_is_none_of_its_business() -> None:
+    assert protect(SITE)(make_act()) is None

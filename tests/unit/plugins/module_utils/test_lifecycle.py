@@ -18,12 +18,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding
 from ansible_collections.firebreak.incident.plugins.module_utils.guard import Guard
 from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Entry, Ledger
-from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import (
-    Decision,
-    Job,
-    run_change,
-    run_info,
-)
+from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import Decision, Job, run_change
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import Plan
 
 from .conftest import make_act
@@ -244,10 +239,3 @@ def test_acts_are_not_lost_when_the_proof_cannot_be_had(ledger: Ledger) -> None:
     with pytest.raises(FirebreakError, match="the acts were done and are not proved") as raised:
         switches.change(ledger)
     assert [action["status"] for action in raised.value.result["actions"]] == ["done"]
-
-
-def test_an_info_run_returns_its_data_and_ranks_its_findings() -> None:
-    findings = [Finding("a.b.c", "notice", "s", "n"), Finding("a.b.d", "critical", "s", "c")]
-    result = run_info(lambda: 3, lambda seen: ({"count": seen}, findings))
-    assert (result["changed"], result["count"]) == (False, 3)
-    assert [finding["level"] for finding in result["findings"]] == ["critical", "notice"]

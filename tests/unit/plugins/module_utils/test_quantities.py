@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.quantities import (
+    GIB,
     parse_duration,
     parse_size,
+    share,
     speak_count,
     speak_duration,
+    speak_list,
+    speak_size,
 )
 
 
@@ -72,3 +76,21 @@ def test_a_duration_is_spoken_in_the_unit_a_person_would_take(seconds: float, sp
 @pytest.mark.parametrize(("number", "spoken"), [(0, "0 acts"), (1, "1 act"), (2, "2 acts")])
 def test_one_of_a_thing_has_no_plural(number: int, spoken: str) -> None:
     assert speak_count(number, "act") == spoken
+
+
+@pytest.mark.parametrize(
+    ("size", "spoken"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (3 * GIB, "3.0 GiB"), (2**43, "8.0 TiB")],
+)
+def test_a_size_is_spoken_in_the_largest_unit_that_fits(size: float, spoken: str) -> None:
+    assert speak_size(size) == spoken
+
+
+def test_all_of_nothing_is_everything() -> None:
+    assert (share(1, 3), share(0, 0)) == (33.3, 100.0)
+
+
+def test_of_many_the_first_are_named_and_the_rest_counted() -> None:
+    assert speak_list(["a", "b"], 2) == "a, b"
+    assert speak_list(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+    assert speak_list([], 2) == ""

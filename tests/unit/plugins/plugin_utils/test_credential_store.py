@@ -102,6 +102,30 @@ def test_two_hosts_may_not_rotate_one_name(path: Path) -> None:
     assert "second" not in str(content(path))
 
 
+@pytest.mark.parametrize(
+    "same",
+    [{"run": "run-1", "incident": None}, {"run": "run-2", "incident": "INC-1"}],
+    ids=["run", "incident"],
+)
+def test_a_second_host_of_a_run_does_not_take_the_place_of_the_first(
+    path: Path, same: dict[str, Any]
+) -> None:
+    store = VaultFile(path, SECRETS)
+    store.pending(ENTRY, "first")
+    store.settled(ENTRY, "first", old_is_dead=True)
+    with pytest.raises(BadInput, match="in force on db1"):
+        store.pending(replace(ENTRY, host="db2", **same), "second")
+    assert content(path)["vault_db"] == "first"
+
+
+def test_a_credential_that_moved_to_another_host_is_rotated_there_later(path: Path) -> None:
+    store = VaultFile(path, SECRETS)
+    store.pending(ENTRY, "first")
+    store.settled(ENTRY, "first", old_is_dead=True)
+    store.pending(replace(ENTRY, host="db2", run="run-2", incident="INC-2"), "second")
+    assert content(path)["firebreak_rotations"]["vault_db"]["pending"] == "second"
+
+
 def test_a_new_file_is_for_its_owner_alone_and_an_old_one_keeps_its_mode(path: Path) -> None:
     store = VaultFile(path, SECRETS)
     store.check()

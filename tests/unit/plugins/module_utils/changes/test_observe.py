@@ -17,9 +17,9 @@ from ansible_collections.firebreak.incident.plugins.module_utils.changes.observe
 from ansible_collections.firebreak.incident.plugins.module_utils.clients import docker, systemd
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.packages_log import Host
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.procfs import TICKS, Procfs
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
-from ansible_collections.firebreak.incident.plugins.module_utils.workload.services import Service
+from ansible_collections.firebreak.incident.plugins.module_utils.services import Service
 
 MOMENT = datetime(2026, 11, 22, 2, 30, tzinfo=UTC)
 NOW = MOMENT.timestamp()

@@ -118,8 +118,8 @@ def test_the_configuration_is_read_as_the_c_library_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conf, upstream = tmp_path / "resolv.conf", tmp_path / "upstream.conf"
-    monkeypatch.setattr(dns, "RESOLV_CONF", conf)
-    monkeypatch.setattr(dns, "UPSTREAM_CONF", upstream)
+    monkeypatch.setattr(dns, "RESOLV_CONF", str(conf))
+    monkeypatch.setattr(dns, "UPSTREAM_CONF", str(upstream))
     assert dns.configured().servers == ("127.0.0.1",)
     conf.write_text("# nameserver 192.0.2.9\n" + "".join(f"nameserver 192.0.2.{n}\n" for n in range(1, 6)))
     upstream.write_text("nameserver 198.51.100.1\n")

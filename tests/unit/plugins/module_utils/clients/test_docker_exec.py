@@ -41,6 +41,7 @@ class Engine:
     start: bytes = UPGRADED
     output: tuple[bytes, ...] = ()
     hold: bool = False
+    chatter: bytes = b""
     codes: list[int | None] = field(default_factory=lambda: [0])
     wanted: dict[str, Any] = field(default_factory=dict)
     target: str = ""
@@ -62,6 +63,8 @@ class Engine:
                     self.stdin = stream.read()
                     for piece in self.output:
                         channel.sendall(piece)
+                    while self.chatter and not self.over.wait(0.01):
+                        channel.sendall(self.chatter)
                     if self.hold:
                         self.over.wait(5)
                 return
@@ -86,9 +89,11 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
     with Server(str(made.path), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield made
-        made.over.set()
-        server.shutdown()
+        try:
+            yield made
+        finally:
+            made.over.set()
+            server.shutdown()
 
 
 def test_a_program_gets_its_input_and_gives_its_output_and_exit_code(engine: Engine) -> None:
@@ -118,6 +123,12 @@ def test_a_program_that_does_not_end_costs_no_more_than_its_time(engine: Engine)
     engine.hold = True
     with pytest.raises(Unreachable, match="did not finish in time"):
         run_inside(engine.path, "db", ["sleep"], 0.2)
+
+
+def test_neither_does_one_that_never_falls_silent(engine: Engine) -> None:
+    engine.chatter = frame(1, b".")
+    with pytest.raises(Unreachable, match="did not finish in time"):
+        run_inside(engine.path, "db", ["yes"], 0.2)
 
 
 def test_an_engine_that_hangs_up_is_unreachable(engine: Engine) -> None:

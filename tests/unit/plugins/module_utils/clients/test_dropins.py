@@ -36,7 +36,7 @@ def test_what_others_have_put_beside_it_stays(tmp_path: Path) -> None:
 
 def test_the_end_is_armed_with_what_takes_it_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(systemd, "disarm", lambda unit: asked.append(unit))
+    monkeypatch.setattr(systemd, "disarm", asked.append)
     monkeypatch.setattr(systemd, "arm", lambda *words: asked.append(words))
     place = Place("postgresql@15-main.service", tmp_path)
     dropins.end_in(place, 600, "systemctl try-restart x")

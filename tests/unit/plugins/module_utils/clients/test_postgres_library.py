@@ -48,7 +48,7 @@ class Fake:
         self.statements: list[tuple[str, Any]] = []
         self.waits: list[int] = []
         self.rows: list[tuple[str]] = []
-        self.error: Error | None = None
+        self.errors: list[Error] = []
         self.given: dict[str, Any] = {}
         self.description: Any = None
 
@@ -61,8 +61,8 @@ class Fake:
 
     def execute(self, statement: str, params: Any) -> None:
         self.statements.append((statement, params))
-        if self.error:
-            raise self.error
+        for error in self.errors:
+            raise error
         self.description = True
 
     def fetchmany(self, size: int) -> list[tuple[str]]:
@@ -133,7 +133,7 @@ def test_parameters_are_left_to_the_library(fake: Fake) -> None:
 
 def test_a_refused_statement_carries_its_code(fake: Fake) -> None:
     session = LibrarySession(ACCESS, lambda: 5.0, fake)
-    fake.error = Error("canceling statement due to lock timeout", "55P03")
+    fake.errors = [Error("canceling statement due to lock timeout", "55P03")]
     with pytest.raises(Failed) as caught:
         session.execute("ALTER TABLE x")
     assert caught.value.code == "55P03"
@@ -149,7 +149,7 @@ def test_a_refused_statement_carries_its_code(fake: Fake) -> None:
 )
 def test_a_lost_session_is_told_from_a_refused_statement(fake: Fake, error: Error, reason: str) -> None:
     session = LibrarySession(ACCESS, lambda: 5.0, fake)
-    fake.error = error
+    fake.errors = [error]
     with pytest.raises(Refused) as caught:
         session.execute("SELECT 1")
     assert caught.value.reason == reason
@@ -171,4 +171,4 @@ def test_the_library_is_taken_where_it_can_be(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(postgres, "library", lambda: found)
     monkeypatch.setattr(postgres_library, "library", lambda: found)
-    assert type(postgres.connect(access, lambda: 5.0)) is expected
+    assert postgres.connect(access, lambda: 5.0).__class__ is expected

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.evidence.model import Means, Part
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.evidence import files as files_module
 from ansible_collections.firebreak.incident.plugins.module_utils.evidence.catalogue import (
     Bundle,
@@ -22,7 +23,6 @@ from ansible_collections.firebreak.incident.plugins.module_utils.evidence.files 
     read_piece,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.evidence.model import ABSENT, PROFILE, Means
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
 
 MakeMeans = Callable[..., Means]
 ReadAll = Callable[..., list[bytes]]
@@ -86,13 +86,22 @@ class TestFiles:
     def test_what_was_last_written_before_the_window_is_named_and_not_read(
         self, tmp_path: Path, means: MakeMeans
     ) -> None:
-        for name, mtime in (("new", 2000), ("old", 1000)):
+        for name, mtime in (("new.1", 2000), ("old.1", 1000), ("old-20261101.gz", 1000)):
             (tmp_path / name).write_text("x")
             os.utime(tmp_path / name, (mtime, mtime))
         opened = files(Files((f"{tmp_path}/*",)), means(since=1500.0))
-        assert [part.source for part in opened.parts] == [f"{tmp_path}/new"]
-        assert [(missing.name, missing.cause) for missing in opened.missing] == [(f"{tmp_path}/old", PROFILE)]
-        assert len(files(Files((f"{tmp_path}/*",)), means(since=1500.0, full=True)).parts) == 2
+        assert [part.source for part in opened.parts] == [f"{tmp_path}/new.1"]
+        old = [(f"{tmp_path}/old-20261101.gz", PROFILE), (f"{tmp_path}/old.1", PROFILE)]
+        assert [(missing.name, missing.cause) for missing in opened.missing] == old
+        assert len(files(Files((f"{tmp_path}/*",)), means(since=1500.0, full=True)).parts) == 3
+
+    def test_a_log_that_was_given_an_old_date_is_read_all_the_same(
+        self, tmp_path: Path, means: MakeMeans
+    ) -> None:
+        (tmp_path / "auth.log").write_text("x")
+        os.utime(tmp_path / "auth.log", (1000, 1000))
+        opened = files(Files((f"{tmp_path}/*",)), means(since=1500.0))
+        assert [part.source for part in opened.parts] == [f"{tmp_path}/auth.log"]
 
     def test_two_names_of_a_file_are_one_artefact_and_a_dead_link_no_lack(
         self, tmp_path: Path, means: MakeMeans

@@ -16,7 +16,8 @@ from ansible_collections.firebreak.incident.plugins.module_utils.clients import 
     nginx,
     ufw,
 )
-from ansible_collections.firebreak.incident.plugins.module_utils.firewall.observe import Layers, Snapshot
+from ansible_collections.firebreak.incident.plugins.module_utils.firewall.layers import Layers
+from ansible_collections.firebreak.incident.plugins.module_utils.firewall.observe import Snapshot
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures" / "firewall"
 HOSTS_DENY = "# by hand\nsshd: 203.0.113.70, 203.0.113.71\nALL: 203.0.113.72\nsshd: 203.0.118.\nALL: ALL\n"

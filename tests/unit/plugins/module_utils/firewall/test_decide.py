@@ -16,7 +16,6 @@ from ansible_collections.firebreak.incident.plugins.module_utils.addresses impor
     ALWAYS,
     Protected,
     parse_network,
-    protect,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.sockets import Connection
 from ansible_collections.firebreak.incident.plugins.module_utils.firewall import act
@@ -30,7 +29,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.firewall.model 
 from ansible_collections.firebreak.incident.plugins.module_utils.firewall.observe import Snapshot
 from ansible_collections.firebreak.incident.plugins.module_utils.firewall.own_table import Element, OwnTable
 from ansible_collections.firebreak.incident.plugins.module_utils.firewall.request import Request, distinct
-from ansible_collections.firebreak.incident.plugins.module_utils.guard import Limits, restrain
+from ansible_collections.firebreak.incident.plugins.module_utils.guard import Limits, protect, restrain
 
 NOW = datetime(2026, 11, 21, 23, 40, tzinfo=UTC)
 DAY = 86400

@@ -18,7 +18,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.host.observe im
     Snapshot,
     Usage,
 )
-from ansible_collections.firebreak.incident.plugins.module_utils.host.sizes import GIB, MIB
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import GIB, MIB
 
 KILL = OomKill(pid=4242, name="node", seconds_ago=720.0, in_cgroup=False)
 HOG = Usage(4242, "node", "zekka", "zekka.service", "R", 180.0, 12 * GIB)

@@ -15,7 +15,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.host.decide imp
 from ansible_collections.firebreak.incident.plugins.module_utils.host.filesystems import Filesystem
 from ansible_collections.firebreak.incident.plugins.module_utils.host.observe import Limited, Snapshot, Usage
 from ansible_collections.firebreak.incident.plugins.module_utils.host.shortage import group_name
-from ansible_collections.firebreak.incident.plugins.module_utils.host.sizes import GIB, MIB
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import GIB, MIB
 
 NUMBER = "0123456789ab" + "c" * 52
 

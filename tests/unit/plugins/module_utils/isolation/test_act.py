@@ -40,6 +40,7 @@ class Host:
         self.timers: dict[str, str] = {}
         self.table: Table | None = None
         self.refuses = False
+        self.cut_off = False
         self.forgets = False
         self.command: Sequence[str] = ()
 
@@ -61,6 +62,8 @@ class Host:
         if self.refuses:
             raise FirebreakError("nftables", "nft refused", "Nothing was applied.")
         self.table = Table()
+        if self.cut_off:
+            raise Unreachable("program nft", "it did not finish", "")
 
     def delete(self, _family: str, _name: str) -> None:
         self.did.append("delete")
@@ -127,6 +130,22 @@ def test_a_table_that_is_refused_leaves_no_timer_behind(host: Host) -> None:
     with pytest.raises(FirebreakError, match="nft refused"):
         performer.isolate(IDENTITY)
     assert (host.timers, performer.armed) == ({}, None)
+
+
+def test_a_table_that_stands_although_nft_never_answered_keeps_its_timer(host: Host) -> None:
+    host.cut_off = True
+    performer = isolation()
+    with pytest.raises(FirebreakError, match="did not finish"):
+        performer.isolate(IDENTITY)
+    assert list(host.timers) == ["firebreak-release-run-2"]
+    assert performer.armed == "firebreak-release-run-2"
+
+
+def test_an_isolation_that_stood_before_is_not_ended_by_one_that_is_refused(host: Host) -> None:
+    host.table, host.refuses = Table(), True
+    with pytest.raises(FirebreakError, match="nft refused"):
+        isolation().isolate(IDENTITY)
+    assert host.timers == {}
 
 
 def test_the_timers_of_earlier_runs_go_last(host: Host) -> None:

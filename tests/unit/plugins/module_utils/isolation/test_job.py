@@ -2,22 +2,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.firebreak.incident.plugins.module_utils.clients import network, systemd
+from ansible_collections.firebreak.incident.plugins.module_utils.clients import network, sockets, systemd
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.network import Responder
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.sockets import Connection
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
     BadInput,
+    FirebreakError,
     IdentityChanged,
     Unreachable,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.isolation import act, job, observe
 from ansible_collections.firebreak.incident.plugins.module_utils.isolation.observe import Snapshot
 from ansible_collections.firebreak.incident.plugins.module_utils.isolation.table import Table
-from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Entry
+from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Entry, Ledger
+from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import COOLDOWN_TIMES
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, utc_now
 
 from .conftest import OWN
 
@@ -101,3 +106,31 @@ def test_a_detached_terminal_is_not_where_management_is(
     comes_from(monkeypatch, Responder("198.51.100.7", 50000, 22))
     with pytest.raises(BadInput, match="not among this host's connections"):
         job.run(PARAMS, True)
+
+
+def test_what_the_confirmation_needs_is_told_although_connections_survive(
+    monkeypatch: pytest.MonkeyPatch,
+    snapshot: Callable[..., Snapshot],
+    connection: Callable[..., Connection],
+    standing: Table,
+    begun: Entry,
+    tmp_path: Path,
+) -> None:
+    mine = connection("192.0.2.1", 22, "198.51.100.7", 50000)
+    survivor = connection("192.0.2.1", 443, "203.0.113.9", 50001)
+    monkeypatch.setattr(job, "require", lambda program, _package: program)
+    monkeypatch.setattr(systemd, "booted", lambda: True)
+    monkeypatch.setattr(network, "own_addresses", lambda: list(OWN))
+    monkeypatch.setattr(sockets, "listening", lambda: (22, 443))
+    seen = snapshot(table=standing, begun=begun, connections=(mine, survivor))
+    monkeypatch.setattr(observe, "look", lambda _ledger: seen)
+    monkeypatch.setattr(act.Isolation, "isolate", lambda _self, _identity: None)
+    ledger = Ledger([str(tmp_path)])
+    for _time in range(COOLDOWN_TIMES):
+        ledger.append(replace(begun, time=iso(utc_now())))
+    monkeypatch.setattr(job, "Ledger", lambda: ledger)
+    comes_from(monkeypatch, Responder("198.51.100.7", 50000, 22))
+    with pytest.raises(FirebreakError, match="unchanged after 1 acts") as caught:
+        job.run(PARAMS, False)
+    assert caught.value.result["connection"] == FIRST
+    assert caught.value.result["listening"] == [443]

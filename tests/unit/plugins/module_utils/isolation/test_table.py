@@ -97,6 +97,14 @@ def test_nothing_that_was_established_is_let_through() -> None:
     assert "established" not in script
 
 
+def test_a_lease_of_dhcpv6_is_renewed_on_the_link_and_nowhere_else() -> None:
+    script = chains(definition(MANAGEMENT, 22))
+    for chain in ("output", "postrouting"):
+        assert "ip6 daddr ff02::1:2 udp sport 546 udp dport 547 accept" in script[chain]
+    assert "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept" in script["input"]
+    assert [rule for rules in script.values() for rule in rules if "udp" in rule and "ip6" not in rule] == []
+
+
 def test_forwarding_lets_nothing_through_at_all() -> None:
     assert not [line for line in chains(definition(MANAGEMENT, 22))["forward"] if "accept" in line]
 

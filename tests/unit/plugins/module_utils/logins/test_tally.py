@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.firebreak.incident.plugins.module_utils.log_times import Clock
 from ansible_collections.firebreak.incident.plugins.module_utils.logins import tally as tally_module
-from ansible_collections.firebreak.incident.plugins.module_utils.logins.parse import Clock
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.tally import (
     Source,
     SshCounter,

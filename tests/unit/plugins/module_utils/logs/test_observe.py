@@ -13,12 +13,12 @@ from ansible_collections.firebreak.incident.plugins.module_utils.clients import 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.docker import Place
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.docker_logs import Printed
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.logs import Record
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.logs import observe as looking
 from ansible_collections.firebreak.incident.plugins.module_utils.logs.decide import judge
 from ansible_collections.firebreak.incident.plugins.module_utils.logs.observe import Snapshot, observe
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
-from ansible_collections.firebreak.incident.plugins.module_utils.workload.services import Service
+from ansible_collections.firebreak.incident.plugins.module_utils.services import Service
 
 NOW = 1795314600.0
 PACKET = "[UFW BLOCK] IN=eth0 OUT= SRC=6.6.6.6 DST=1.2.3.4 PROTO=TCP SPT=1 DPT=23"

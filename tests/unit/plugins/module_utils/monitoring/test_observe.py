@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.monitoring import observe
 from ansible_collections.firebreak.incident.plugins.module_utils.monitoring.decide import judge
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
 
 VECTOR = {"status": "success", "data": {"result": [{"metric": {"job": "node"}, "value": [1, "3"]}]}}
 PAGES: dict[str, tuple[int, str]] = {

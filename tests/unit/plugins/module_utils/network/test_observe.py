@@ -5,9 +5,9 @@ import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients import dns
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.netlink import Socket
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.network import names, observe
 from ansible_collections.firebreak.incident.plugins.module_utils.network.sockets import summary
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
 
 NETSTAT = """TcpExt: SyncookiesSent SyncookiesRecv ListenOverflows ListenDrops
 TcpExt: 3 1 7 9

@@ -16,12 +16,12 @@ from ansible_collections.firebreak.incident.plugins.module_utils.clients.postgre
     Refused,
     Session,
 )
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres import observe as module
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.observe import Snapshot, observe
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.server import Server, parse_server
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
-from ansible_collections.firebreak.incident.plugins.module_utils.workload.services import parse_services
+from ansible_collections.firebreak.incident.plugins.module_utils.services import parse_services
 
 SERVER = Server(Access(), Access(user="web", host="127.0.0.1"))
 

@@ -24,7 +24,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.postgres.server
     locate,
     parse_server,
 )
-from ansible_collections.firebreak.incident.plugins.module_utils.workload.services import parse_services
+from ansible_collections.firebreak.incident.plugins.module_utils.services import parse_services
 
 SYSTEMD = parse_services({"postgres": {"runtime": "systemd", "unit": "postgresql@15-main.service"}})
 COMPOSE = parse_services({"db": {"runtime": "compose", "project": "shop", "service": "postgres"}})

@@ -14,6 +14,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.clients.redis i
     Login,
     NotPermitted,
 )
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError, Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.redis import observe as module
 from ansible_collections.firebreak.incident.plugins.module_utils.redis.observe import Snapshot, observe
@@ -22,7 +23,6 @@ from ansible_collections.firebreak.incident.plugins.module_utils.redis.server im
     NotRunning,
     Server,
 )
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
 
 INFO = "redis_version:7.0.15\r\nevicted_keys:0\r\n"
 NO = NotPermitted("redis", "NOPERM", "")

@@ -12,7 +12,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.clients.redis i
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.redis import server as module
 from ansible_collections.firebreak.incident.plugins.module_utils.redis.server import locate, parse_server
-from ansible_collections.firebreak.incident.plugins.module_utils.workload.services import parse_services
+from ansible_collections.firebreak.incident.plugins.module_utils.services import parse_services
 
 COMPOSE = parse_services({"cache": {"runtime": "compose", "project": "shop", "service": "redis"}})
 REDIS = Place("shop-redis-1", "redis:7", "shop", "redis", ("172.18.0.2",), {6379: (("127.0.0.1", 16379),)})

@@ -14,27 +14,28 @@ from ansible_collections.firebreak.incident.plugins.module_utils.clients import 
     fail2ban,
     hosts_deny,
     iptables,
+    nftables,
     nginx,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.fail2ban import Ban
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.hosts_deny import Entry
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.network import OwnAddress
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.nginx import Access
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding
+from ansible_collections.firebreak.incident.plugins.module_utils.firewall.layers import Holding, Layers
 from ansible_collections.firebreak.incident.plugins.module_utils.firewall.model import Unseen
-from ansible_collections.firebreak.incident.plugins.module_utils.firewall.observe import Layers, Snapshot
 from ansible_collections.firebreak.incident.plugins.module_utils.firewall.own_table import Element, OwnTable
 from ansible_collections.firebreak.incident.plugins.module_utils.triage import firewall
 from ansible_collections.firebreak.incident.plugins.module_utils.triage.firewall import Fail2ban, Seen, judge
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
 
 UFW = "*filter\n:INPUT DROP [0:0]\n[5:300] -A INPUT -j ufw-before-input\n"
 NEIGHBOUR, OFFICE = "192.0.2.12", "198.51.100.0/28"
 PROTECTED = {NEIGHBOUR: "it is db1 of the inventory", OFFICE: "it is a management address of this site"}
 OWN = (OwnAddress("eth0", "192.0.2.11", 24), OwnAddress("br-5e1", "172.18.0.1", 16))
 WELL = Seen(
-    snapshot=Snapshot(datetime(2026, 11, 22, tzinfo=UTC)),
+    snapshot=Holding(datetime(2026, 11, 22, tzinfo=UTC)),
     fail2ban=Fail2ban(enabled=True, running=True, banned={"sshd": ()}),
     ufw_enabled=True,
     protected={**PROTECTED, "127.0.0.11": "it is a name server of this host", "192.0.2.11": "it is web1"},
@@ -57,6 +58,13 @@ def findings(view: Seen) -> list[Finding]:
     data, found = judge(view)
     json.dumps(data)
     return list(found)
+
+
+def test_a_host_that_was_isolated_says_so_first() -> None:
+    chain = nftables.Chain("inet", "firebreak_isolation", "input", "input", 0)
+    found = findings(seen(nftables=nftables.Ruleset(chains=(chain,))))
+    assert [(each.id, each.level) for each in found] == [("firewall.host.isolated", "critical")]
+    assert findings(seen(nftables=nftables.Ruleset(chains=(replace(chain, table="filter"),)))) == []
 
 
 def levels(view: Seen) -> dict[str, str]:

@@ -8,11 +8,11 @@ import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients import systemd, who
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.systemd import Session
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.observe import Request, Snapshot
 from ansible_collections.firebreak.incident.plugins.module_utils.logins.scan import Period
 from ansible_collections.firebreak.incident.plugins.module_utils.triage import logins, sudo
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
 
 SESSION = Session("responder", "198.51.100.7", "pts/0", "today", "sshd", "active")
 QUIET = Snapshot(Period(0.0, 3600.0), 3600, seen_from=0.0)

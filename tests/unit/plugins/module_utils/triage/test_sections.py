@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding
 from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import (
-    SHORTEST,
     Builder,
-    Deadline,
     Section,
-    gather,
     judge,
     look,
 )
@@ -126,37 +124,3 @@ def test_domains_are_loaded_one_after_the_other() -> None:
 
     look({name: builder(name) for name in "abc"}, 5)
     assert sorted(overlaps) == [["a"], ["b"], ["c"]]
-
-
-def test_answers_come_in_the_order_of_the_questions() -> None:
-    first_may_go = threading.Event()
-
-    def first(_deadline: Deadline) -> int:
-        first_may_go.wait(5)
-        return 1
-
-    def second(_deadline: Deadline) -> int:
-        first_may_go.set()
-        return 2
-
-    outcomes = gather({"first": first, "second": second}, 5)
-    assert [(name, outcome.value) for name, outcome in outcomes.items()] == [("first", 1), ("second", 2)]
-
-
-def test_a_collector_is_asked_to_finish_before_the_runner_gives_up() -> None:
-    outcome = gather({"a": lambda deadline: deadline.remaining()}, 10.0)["a"]
-    assert outcome.value is not None
-    assert 5.0 < outcome.value <= 9.0
-
-
-def test_a_deadline_is_never_zero_or_negative() -> None:
-    now = [0.0]
-    deadline = Deadline(3.0, lambda: now[0])
-    assert deadline.remaining() == 3.0
-    assert deadline.remaining(at_most=1.0) == 1.0
-    now[0] = 100.0
-    assert deadline.remaining() == SHORTEST
-
-
-def test_nothing_to_do_is_done_at_once() -> None:
-    assert gather({}, 10.0) == {}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.logs import Record
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Outcome
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.triage import sudo
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Outcome
 from ansible_collections.firebreak.incident.plugins.module_utils.triage.sudo import Use, Uses, parse_use
 
 NOW = 1795314600.0

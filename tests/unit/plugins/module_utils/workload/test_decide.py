@@ -11,12 +11,13 @@ import pytest
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.docker import Container
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.http import Answer, parse_target
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.systemd import Unit
+from ansible_collections.firebreak.incident.plugins.module_utils.services import Service
 from ansible_collections.firebreak.incident.plugins.module_utils.workload.decide import (
     judge_http,
     judge_services,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.workload.observe import Probed, Workload
-from ansible_collections.firebreak.incident.plugins.module_utils.workload.services import Probe, Service
+from ansible_collections.firebreak.incident.plugins.module_utils.workload.probes import Probe
 
 NOW = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)
 CLOCK = 100_000.0

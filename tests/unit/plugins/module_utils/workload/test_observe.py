@@ -8,16 +8,14 @@ import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients import docker, http, systemd
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.http import Answer, Target
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
-from ansible_collections.firebreak.incident.plugins.module_utils.triage.sections import Deadline
+from ansible_collections.firebreak.incident.plugins.module_utils.services import Service
 from ansible_collections.firebreak.incident.plugins.module_utils.workload.observe import (
     observe_http,
     observe_workload,
 )
-from ansible_collections.firebreak.incident.plugins.module_utils.workload.services import (
-    Service,
-    parse_probes,
-)
+from ansible_collections.firebreak.incident.plugins.module_utils.workload.probes import parse_probes
 
 UNIT = systemd.Unit("redis-server.service", "loaded", "active", "running")
 

@@ -24,7 +24,7 @@ def answer(*artefacts: Any, **given: Any) -> Any:
         "epoch_seconds": 1.8e9,
         **given,
     }
-    return read_answer(result, ASKED, 1000)
+    return read_answer(result, ASKED, 1000, 5000)
 
 
 def test_an_honest_answer_is_taken_as_it_is(entry: Entry) -> None:
@@ -58,7 +58,7 @@ def test_an_honest_answer_is_taken_as_it_is(entry: Entry) -> None:
     ],
 )
 def test_garbage_is_refused_and_brings_nothing_down(result: dict[str, Any]) -> None:
-    found = read_answer(result, ASKED, 1000)
+    found = read_answer(result, ASKED, 1000, 5000)
     assert found.pieces == ()
     assert found.refused
 
@@ -73,6 +73,12 @@ def test_a_bomb_is_refused(entry: Entry) -> None:
     found = answer(entry("clock", data=pack(b"\0" * 500_000)))
     assert found.pieces == ()
     assert "more than the 1000 bytes" in found.refused[0]
+
+
+def test_many_pieces_that_unpack_to_more_than_an_answer_may_hold_are_refused(entry: Entry) -> None:
+    found = answer(*(entry("clock", b"\0" * 1000, part=str(number)) for number in range(1000)))
+    assert sum(len(piece.data) for piece in found.pieces) == 5000
+    assert len(found.refused) < 100
 
 
 def test_a_wrong_digest_is_kept_in_mind_and_the_data_kept(entry: Entry) -> None:

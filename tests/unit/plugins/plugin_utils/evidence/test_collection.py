@@ -29,7 +29,9 @@ Entry = Callable[..., dict[str, Any]]
 
 
 def piece(entry: dict[str, Any]) -> Piece:
-    answer = read_answer({"artefacts": [entry], "not_collected": []}, list(BY_NAME.values()), 1 << 20)
+    answer = read_answer(
+        {"artefacts": [entry], "not_collected": []}, list(BY_NAME.values()), 1 << 20, 1 << 20
+    )
     return answer.pieces[0]
 
 
@@ -112,6 +114,27 @@ def test_a_new_directory_keeps_itself_out_of_git_and_an_old_one_is_left_alone(tm
     assert (tmp_path / "new" / ".gitignore").read_text() == "*\n"
     Collection(tmp_path / "run" / "a", {}).create()
     assert not (tmp_path / ".gitignore").exists()
+
+
+def test_hosts_that_are_collected_from_at_once_may_each_make_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "new"
+    first, second = (Collection(base / "run" / host, {}) for host in ("host1", "host2"))
+    looked_before = Path.exists
+
+    def exists(path: Path) -> bool:
+        there = looked_before(path)
+        if path == base and not there:
+            monkeypatch.setattr(Path, "exists", looked_before)
+            first.create()
+        return there
+
+    monkeypatch.setattr(Path, "exists", exists)
+    second.create()
+    assert (base / "run" / "host1").is_dir()
+    assert (base / "run" / "host2").is_dir()
+    assert (base / ".gitignore").read_text() == "*\n"
 
 
 def test_nothing_is_ever_overwritten(collection: Collection, entry: Entry, tmp_path: Path) -> None:

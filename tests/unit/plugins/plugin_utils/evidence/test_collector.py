@@ -224,6 +224,35 @@ def test_the_manifest_is_up_to_date_after_every_call(collection: Collection, ent
     assert seen == [2]
 
 
+def test_a_host_that_floods_one_answer_with_files_is_stopped(
+    collection: Collection, entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_ARTEFACTS", 20)
+    flood = [entry("clock", b"", part=str(number)) for number in range(500)]
+    host = Host(entry, {"clock": lambda _asked: {"artefacts": flood, "not_collected": [], "next": None}})
+    outcome = gather(collection, host)
+    assert len(collection.artefacts) == 20
+    assert "more than can be meant" in str(outcome.stopped)
+
+
+def test_a_host_that_lacks_ever_more_things_is_not_believed(
+    collection: Collection, entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_MISSING", 30)
+    lies = iter(range(10_000))
+
+    def answer(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            "artefacts": [entry(asked["steps"][0])],
+            "not_collected": [{"name": f"thing {next(lies)}", "cause": "failed"} for _each in range(20)],
+            "next": None,
+        }
+
+    outcome = gather(collection, Host(entry, dict.fromkeys(("clock", "journal", "cron"), answer)))
+    assert sum(missing.name.startswith("thing") for missing in outcome.missing) <= 30
+    assert any("more than 30" in text for text in outcome.refused)
+
+
 def test_a_wrong_digest_is_counted(collection: Collection, entry: Entry) -> None:
     def wrong(_arguments: Any) -> Any:
         return {"artefacts": [entry("journal", b"x", sha256="0")], "not_collected": [], "next": None}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, Unreachable
+from ansible_collections.firebreak.incident.plugins.plugin_utils.evidence import session
 from ansible_collections.firebreak.incident.plugins.plugin_utils.evidence.session import (
     check_pipelining,
     clock_offset,
@@ -70,6 +72,15 @@ def test_nothing_is_shown_meanwhile_and_everything_is_as_before_afterwards() -> 
 def test_a_host_that_never_answers_is_left() -> None:
     with pytest.raises(TimeoutError, match="did not answer"), time_limit(0.01):
         signal.pause()
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_a_retry_that_swallows_the_alarm_is_ended_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "AGAIN_SECONDS", 0.01)
+    with pytest.raises(TimeoutError), time_limit(0.01):
+        with contextlib.suppress(TimeoutError):
+            signal.sigtimedwait([], 0.5)
+        signal.sigtimedwait([], 0.5)
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 

@@ -23,7 +23,7 @@ from ansible_collections.firebreak.incident.plugins.plugin_utils.evidence.verify
 @pytest.fixture
 def kept(collection: Collection, entry: Callable[..., dict[str, Any]]) -> Collection:
     entries = [entry("clock", b"now"), entry("processes", b"init"), entry("cron", b"* * * * *")]
-    answer = read_answer({"artefacts": entries, "not_collected": []}, list(BY_NAME.values()), 1000)
+    answer = read_answer({"artefacts": entries, "not_collected": []}, list(BY_NAME.values()), 1000, 100_000)
     for piece in answer.pieces:
         collection.append(collection.begin(piece, "2026-11-22T02:00:00.000Z"), piece, piece.data)
     collection.save()

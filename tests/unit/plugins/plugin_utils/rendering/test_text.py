@@ -11,7 +11,6 @@ from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.text 
     LONGEST,
     clean,
     clean_lines,
-    count,
     duration,
     listing,
 )
@@ -68,7 +67,3 @@ def test_durations_as_a_person_says_them(seconds: float, said: str) -> None:
 def test_one_name_more_than_the_limit_is_still_written_out() -> None:
     assert listing(["a", "b", "c"], 2) == "a, b, c"
     assert listing(["a", "b", "c", "d"], 2) == "a, b and 2 more"
-
-
-def test_count_knows_the_plural() -> None:
-    assert (count(1, "host"), count(0, "host")) == ("1 host", "0 hosts")

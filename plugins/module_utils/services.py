@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the inventory says runs on a host: `firebreak_services` and `firebreak_endpoints`."""
+"""What the inventory says runs on a host: `firebreak_services`, `firebreak_postgres`, `firebreak_redis`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping
 
-from ..clients.http import Target, parse_target
-from ..errors import BadInput
+from .errors import BadInput
 
 SYSTEMD, COMPOSE = "systemd", "compose"
 # The keys of a service with the types of their values. Others are mistakes: a misspelt `essential`
@@ -23,6 +22,38 @@ KEYS: Mapping[str, type] = {
     "directory": str,
 }
 UNIT_SUFFIXES = (".service", ".socket", ".target", ".timer", ".mount", ".path", ".slice", ".scope")
+
+
+# The options of a module that asks the servers themselves; documented in the fragment `servers`.
+SPEC: Mapping[str, Any] = {
+    "services": {"type": "dict", "default": {}},
+    "postgres": {
+        "type": "dict",
+        "options": {
+            "service": {"type": "str"},
+            "host": {"type": "str"},
+            "port": {"type": "int", "default": 5432},
+            "socket": {"type": "str"},
+            "database": {"type": "str"},
+            "user": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "application_user": {"type": "str"},
+            "application_password": {"type": "str", "no_log": True},
+        },
+    },
+    "redis": {
+        "type": "dict",
+        "options": {
+            "service": {"type": "str"},
+            "host": {"type": "str"},
+            "port": {"type": "int", "default": 6379},
+            "socket": {"type": "str"},
+            "user": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "tls": {"type": "bool", "default": False},
+        },
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -50,31 +81,9 @@ class Service:
         return f"{self.project}/{self.service}" if self.project else str(self.service)
 
 
-@dataclass(frozen=True)
-class Probe:
-    """One URL to ask. `service` is the configured service whose health it tells, None for an endpoint."""
-
-    target: Target
-    verify: bool = True
-    service: str | None = None
-    essential: bool = True
-
-
 def parse_services(given: Mapping[str, Any] | None) -> tuple[Service, ...]:
     """Raises `BadInput` that names the service and the key."""
     return tuple(_service(str(name), values) for name, values in (given or {}).items())
-
-
-def parse_probes(
-    services: Mapping[str, Any] | None, endpoints: Sequence[Mapping[str, Any]] | None
-) -> tuple[Probe, ...]:
-    """The health of every service that has a URL for it, then every endpoint."""
-    health = [
-        Probe(parse_target(service.health), service=service.name, essential=service.essential)
-        for service in parse_services(services)
-        if service.health
-    ]
-    return (*health, *(_endpoint(values) for values in endpoints or ()))
 
 
 def _service(name: str, values: Any) -> Service:
@@ -106,11 +115,6 @@ def _unit(subject: str, name: str) -> str:
     if name.startswith("-") or any(character in name for character in "*?[ \n"):
         raise BadInput(subject, f"unit {name!r} is no name of a unit", "Write for example nginx.service.")
     return name if name.endswith(UNIT_SUFFIXES) else f"{name}.service"
-
-
-def _endpoint(values: Mapping[str, Any]) -> Probe:
-    target = parse_target(values["url"], values.get("connect_to"))
-    return Probe(target, verify=values.get("verify") is not False)
 
 
 def _check(subject: str, values: Any) -> None:

@@ -6,11 +6,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
-from ansible_collections.firebreak.incident.plugins.module_utils.workload.services import (
-    Service,
-    parse_probes,
-    parse_services,
-)
+from ansible_collections.firebreak.incident.plugins.module_utils.services import Service, parse_services
 
 APP = {
     "runtime": "systemd",
@@ -37,7 +33,6 @@ def test_services_of_both_runtimes() -> None:
 
 def test_nothing_configured_is_fine() -> None:
     assert parse_services(None) == parse_services({}) == ()
-    assert parse_probes({}, None) == parse_probes(None, []) == ()
 
 
 @pytest.mark.parametrize(
@@ -59,18 +54,3 @@ def test_a_mistake_is_named_with_its_service(values: Any, said: str) -> None:
         parse_services({"app": values})
     assert said in str(refusal.value)
     assert "service app" in str(refusal.value)
-
-
-def test_health_comes_before_endpoints_and_knows_its_service() -> None:
-    health, endpoint = parse_probes(
-        {"app": {**APP, "essential": False}},
-        [{"url": "https://api.example/", "connect_to": "127.0.0.1:443", "verify": False, "certificate": "x"}],
-    )
-    assert (health.service, health.essential, health.verify) == ("app", False, True)
-    assert (endpoint.service, endpoint.essential, endpoint.verify) == (None, True, False)
-    assert (endpoint.target.connect_host, endpoint.target.connect_port) == ("127.0.0.1", 443)
-
-
-def test_certificates_are_verified_unless_it_is_said_otherwise() -> None:
-    (endpoint,) = parse_probes({}, [{"url": "https://api.example/", "verify": None}])
-    assert endpoint.verify
