@@ -74,9 +74,10 @@ class PsqlSession(Session):
         started, text = time.monotonic(), script(statement, checked(params))
         try:
             done = self._start(text, self._environment(seconds, lock_timeout), seconds + 1)
-        except NotRunning as error:
-            raise Refused(self.access, f"{error.subject}: {error.problem}", error.cure, STOPPED) from error
         except Unreachable as error:
+            if isinstance(error, NotRunning):
+                said = f"{error.subject}: {error.problem}"
+                raise Refused(self.access, said, error.cure, STOPPED) from error
             if time.monotonic() - started < seconds:
                 raise
             raise silence(self.access, seconds) from error
