@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted, match_encrypt_secret
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, FirebreakError
+from ansible_collections.firebreak.incident.plugins.plugin_utils.private_file import write_privately
 
 PENDING, CURRENT, ABANDONED = "pending", "current", "abandoned"
 # Beside the secrets themselves, in the same file: how far each rotation is, and what may still be in force.
@@ -247,18 +247,10 @@ class VaultFile(Store):
             os.close(descriptor)
 
     def _write(self, data: bytes) -> None:
-        descriptor, name = tempfile.mkstemp(prefix=".firebreak-", dir=self._path.parent)
-        temporary = Path(name)
         try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            if self._path.exists():
-                temporary.chmod(self._path.stat().st_mode & 0o7777)
-            temporary.replace(self._path)
+            mode = self._path.stat().st_mode & 0o7777 if self._path.exists() else 0o600
+            write_privately(self._path, data, mode)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise FirebreakError(
                 f"vault file {self._path}", str(error.strerror), "It is as it was before this step."
             ) from error

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Iterator
 
+from ..clients.docker import moment
 from ..finding import CRITICAL, NOTICE, WARNING, Finding
 from ..remedies import CONTAIN_COMPROMISE
 from .baseline import exposure_digest, printable
@@ -278,9 +278,5 @@ def judge_containers(judge: Judge) -> Iterator[Finding]:
 
 
 def _created(found: Exposure) -> float:
-    # 2026-11-22T02:17:38.370497492Z
-    try:
-        moment = datetime.strptime(found.created[:19], "%Y-%m-%dT%H:%M:%S")
-    except ValueError:
-        return 0.0
-    return moment.replace(tzinfo=timezone.utc).timestamp()
+    created = moment(found.created)
+    return created.timestamp() if created else 0.0
