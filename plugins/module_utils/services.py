@@ -24,9 +24,10 @@ KEYS: Mapping[str, type] = {
 UNIT_SUFFIXES = (".service", ".socket", ".target", ".timer", ".mount", ".path", ".slice", ".scope")
 
 
-# The options of a module that asks the servers themselves; documented in the fragment `servers`.
-SPEC: Mapping[str, Any] = {
-    "services": {"type": "dict", "default": {}},
+# The options of modules that must know what runs here and how to get in, each documented in the fragment of
+# its name.
+SERVICES_SPEC: Mapping[str, Any] = {"services": {"type": "dict", "default": {}}}
+POSTGRES_SPEC: Mapping[str, Any] = {
     "postgres": {
         "type": "dict",
         "options": {
@@ -41,6 +42,8 @@ SPEC: Mapping[str, Any] = {
             "application_password": {"type": "str", "no_log": True},
         },
     },
+}
+REDIS_SPEC: Mapping[str, Any] = {
     "redis": {
         "type": "dict",
         "options": {
@@ -54,6 +57,7 @@ SPEC: Mapping[str, Any] = {
         },
     },
 }
+SPEC: Mapping[str, Any] = {**SERVICES_SPEC, **POSTGRES_SPEC, **REDIS_SPEC}
 
 
 @dataclass(frozen=True)

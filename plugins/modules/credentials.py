@@ -30,7 +30,9 @@ extends_documentation_fragment:
   - firebreak.incident.change
   - firebreak.incident.context
   - firebreak.incident.credentials
-  - firebreak.incident.servers
+  - firebreak.incident.postgres
+  - firebreak.incident.redis
+  - firebreak.incident.services
 options:
   names:
     description: Only these of O(credentials), by their names. All of them when it is empty.

@@ -16,7 +16,9 @@ description:
 extends_documentation_fragment:
   - firebreak.incident.context
   - firebreak.incident.credentials
-  - firebreak.incident.servers
+  - firebreak.incident.postgres
+  - firebreak.incident.redis
+  - firebreak.incident.services
 """
 
 EXAMPLES = r"""

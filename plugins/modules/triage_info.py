@@ -19,7 +19,9 @@ description:
     C(triage.section.unseen), and costs no other section.
 extends_documentation_fragment:
   - firebreak.incident.context
-  - firebreak.incident.servers
+  - firebreak.incident.postgres
+  - firebreak.incident.redis
+  - firebreak.incident.services
 options:
   sections:
     description:

@@ -27,21 +27,22 @@ RELEASE_SECONDS = 30
 CUT = "lab_no_new_ssh"
 CUT_SECONDS = 90
 
-# Takes connections and writes down, for each peer, when it last heard of it.
+# Takes connections and writes down, for each sender by the name it begins with, when it last heard of it.
 LISTEN = """
 import socket, sys, threading, time
-def hear(wire, peer):
-    while wire.recv(100):
-        with open(f"/run/lab/heard-{peer}", "w") as out: out.write(str(time.time()))
+def hear(wire):
+    name = wire.makefile("rb", 0).readline().decode().strip()
+    while name and wire.recv(100):
+        with open(f"/run/lab/heard-{name}", "w") as out: out.write(str(time.time()))
 server = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
 while True:
-    wire, end = server.accept()
-    threading.Thread(target=hear, args=(wire, end[0].replace("::ffff:", "")), daemon=True).start()
+    threading.Thread(target=hear, args=(server.accept()[0],), daemon=True).start()
 """
 # Keeps sending on one connection, and ends with it.
 SEND = """
 import socket, sys, time
 wire = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
+wire.sendall(sys.argv[3].encode() + b"\\n")
 end = time.time() + 120
 while time.time() < end:
     wire.send(b".")
@@ -80,34 +81,35 @@ CUT_OFF = """
 
 @dataclass(frozen=True)
 class Sender:
-    """Something inside a host that sends to client1; seen there as coming from `peer`."""
+    """Something on a host, or inside a container of it, that sends to client1."""
 
     host: str
     family: str
     inside: str | None = None
 
     @property
-    def peer(self) -> str:
-        return address({"zekka1": 11, "matrixon1": 12}[self.host], self.family)
+    def name(self) -> str:
+        return f"{self.inside or self.host}-{self.family}"
 
     def start(self, lab: Lab) -> None:
         into = ["docker", "exec", self.inside] if self.inside else []
-        argv = [*into, "python3", "-c", SEND, address(50, self.family), str(SINK)]
+        argv = [*into, "python3", "-c", SEND, address(50, self.family), str(SINK), self.name]
         quiet = ["setsid", "-f", "sh", "-c", 'exec "$@" >/dev/null 2>&1', "sh"]
         lab.run(self.host, [*quiet, *argv]).check(f"sending from {self.host}")
 
     def heard(self, lab: Lab) -> bool:
         """Within the last second."""
-        said = lab.run("client1", ["cat", f"/run/lab/heard-{self.peer}"]).stdout
+        said = lab.run("client1", ["cat", f"/run/lab/heard-{self.name}"]).stdout
         return bool(said) and time.time() - float(said) < 1.0
 
 
 SENDERS = (
     Sender("zekka1", "ipv4"),
     Sender("zekka1", "ipv6"),
-    # The container has no IPv6 of its own.
-    Sender("matrixon1", "ipv4", inside="matrixon-app"),
+    Sender("matrixon1", "ipv4"),
     Sender("matrixon1", "ipv6"),
+    Sender("matrixon1", "ipv4", inside="matrixon-app"),
+    Sender("matrixon1", "ipv6", inside="matrixon-app"),
 )
 
 
@@ -196,9 +198,10 @@ def isolated(
         argv = [
             "python3",
             "-c",
-            SEND.replace("wire.send", "break; wire.send"),
+            SEND.replace("wire.send(", "break; wire.send("),
             address(50, "ipv4"),
             str(SINK),
+            "once",
         ]
         into = ["docker", "exec", "matrixon-app"] if host == "matrixon1" else []
         run.reached_out[host] = lab.run(host, ["timeout", "1.5", *into, *argv]).rc == 0
@@ -246,7 +249,7 @@ def test_an_inbound_stream_dies(isolated: Run, host: str, family: str) -> None:
     assert not isolated.alive[host, family]
 
 
-@pytest.mark.parametrize("sender", SENDERS, ids=lambda s: f"{s.host}-{s.family}")
+@pytest.mark.parametrize("sender", SENDERS, ids=lambda s: s.name)
 def test_an_outbound_stream_dies(isolated: Run, sender: Sender) -> None:
     assert not isolated.heard[sender]
 

@@ -69,6 +69,13 @@ def parse_server(given: Mapping[str, Any] | None, services: Sequence[Service]) -
     )
 
 
+def describe(server: Server) -> str:
+    """The subject of findings about it."""
+    access = server.administrator
+    where = f"in container {access.container}" if access.container else f"on {access.host}"
+    return f"postgresql {access.database} {where}"
+
+
 def locate(server: Server, remaining: Remaining) -> Server:
     """The same with the name and the address of its container filled in. Raises `Refused`."""
     if server.service is None:

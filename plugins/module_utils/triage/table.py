@@ -42,8 +42,8 @@ def changes(params: Params) -> Section:
 
 
 def postgres(params: Params) -> Section:
-    from ..postgres.decide import judge
-    from ..postgres.observe import observe
+    from ..postgres.overview.decide import judge
+    from ..postgres.overview.observe import observe
     from ..postgres.server import parse_server
 
     return Section(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding
-from ansible_collections.firebreak.incident.plugins.module_utils.postgres.upkeep import judge_upkeep
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.storage.upkeep import judge_upkeep
 
 Facts = dict[str, Any]
 GIB = 1024**3

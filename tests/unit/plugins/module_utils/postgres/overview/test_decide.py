@@ -19,8 +19,11 @@ from ansible_collections.firebreak.incident.plugins.module_utils.clients.postgre
     Access,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding
-from ansible_collections.firebreak.incident.plugins.module_utils.postgres.decide import judge
-from ansible_collections.firebreak.incident.plugins.module_utils.postgres.observe import Answer, Snapshot
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.overview.decide import judge
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.overview.observe import (
+    Answer,
+    Snapshot,
+)
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.server import Server
 
 Facts = dict[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping
 
-from ..finding import CRITICAL, WARNING, Finding
-from ..quantities import GIB, speak_duration, speak_size
+from ...finding import CRITICAL, WARNING, Finding
+from ...quantities import GIB, speak_duration, speak_size
 
 Facts = Mapping[str, Any]
 
@@ -19,6 +19,7 @@ AGE_LIMIT = 2**31 - 3_000_000
 
 
 def judge_upkeep(facts: Facts, subject: str) -> Iterator[Finding]:
+    """From a row of the look UPKEEP."""
     yield from _replicas(facts, subject)
     yield from _standby(facts, subject)
     yield from _slots(facts, subject)

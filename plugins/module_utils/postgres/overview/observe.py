@@ -5,14 +5,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
-from ..clients.postgres import connect
-from ..clients.postgres_session import OTHER, Access, Refused, Session
-from ..deadlines import Deadline, gather
-from ..errors import FirebreakError
-from .queries import APPLICATION, FACTS
-from .server import Server, detect, locate
+from ...clients.postgres import connect
+from ...clients.postgres_session import OTHER, Access, Refused, Session
+from ...deadlines import Deadline, gather
+from ...errors import FirebreakError
+from ..locks.look import BLOCKED, PREPARED
+from ..look import Look, ask
+from ..server import Server, detect, locate
+from ..sessions.look import BUDGET, SERVER, TRANSACTIONS
+from ..storage.look import UPKEEP
+
+FACTS = (SERVER, BUDGET, TRANSACTIONS, BLOCKED, PREPARED, UPKEEP)
+APPLICATION = (Look({"read_only": "current_setting('transaction_read_only') = 'on'"}),)
 
 Connect = Callable[[Access, Callable[[], float]], Session]
 
@@ -62,11 +68,11 @@ def observe(server: Server | None, deadline: Deadline, connect: Connect = connec
     return Snapshot(found, answers["administrator"], answers.get("application"))
 
 
-def _ask(access: Access, query: str, deadline: Deadline, connect: Connect) -> Answer:
+def _ask(access: Access, looks: Sequence[Look], deadline: Deadline, connect: Connect) -> Answer:
     started = time.monotonic()
     try:
         with connect(access, deadline.remaining) as session:
-            row = session.row(query)
+            row = ask(session, *looks)
     except FirebreakError as error:
         return _refused(access, time.monotonic() - started, error)
     return Answer(access.user, time.monotonic() - started, row)

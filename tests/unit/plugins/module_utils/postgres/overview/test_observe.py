@@ -18,8 +18,11 @@ from ansible_collections.firebreak.incident.plugins.module_utils.clients.postgre
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
-from ansible_collections.firebreak.incident.plugins.module_utils.postgres import observe as module
-from ansible_collections.firebreak.incident.plugins.module_utils.postgres.observe import Snapshot, observe
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.overview import observe as module
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.overview.observe import (
+    Snapshot,
+    observe,
+)
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.server import Server, parse_server
 from ansible_collections.firebreak.incident.plugins.module_utils.services import parse_services
 
