@@ -59,6 +59,13 @@ class Entry:
         return incident_or_run in (self.run, self.incident)
 
 
+def places() -> Sequence[str]:
+    """Where the ledger lies: root's, or that of whoever looks after a managed server from the controller."""
+    if os.geteuid() == 0:
+        return DIRECTORIES
+    return (str(Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "firebreak"),)
+
+
 class Ledger:
     """Appends to the first directory that has room and reads all of them.
 
@@ -66,8 +73,9 @@ class Ledger:
     torn line is left behind and skipped.
     """
 
-    def __init__(self, directories: Sequence[str] = DIRECTORIES) -> None:
-        self._paths: tuple[Path, ...] = tuple(Path(directory) / NAME for directory in directories)
+    def __init__(self, directories: Sequence[str] | None = None) -> None:
+        chosen = places() if directories is None else directories
+        self._paths: tuple[Path, ...] = tuple(Path(directory) / NAME for directory in chosen)
 
     def append(self, entry: Entry) -> Path:
         """Write one entry to disk and say where it went; `Unreachable` when no directory takes it."""

@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
-from ansible_collections.firebreak.incident.plugins.module_utils.ledger import NAME, Ledger
+from ansible_collections.firebreak.incident.plugins.module_utils.ledger import (
+    DIRECTORIES,
+    NAME,
+    Ledger,
+    places,
+)
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import Act
 
 from .conftest import make_act, make_entry
@@ -144,3 +149,18 @@ def test_a_link_in_its_place_is_not_followed(ledger: Ledger, disk: Path, tmp_pat
     with pytest.raises(Unreachable):
         ledger.append(make_entry(act))
     assert victim.read_text() == ""
+
+
+def test_an_ordinary_user_has_a_ledger_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, act: Act
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    entry = make_entry(act)
+    assert Ledger().append(entry) == tmp_path / "firebreak" / NAME
+    assert Ledger().entries() == [entry]
+
+
+def test_root_has_the_ledger_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert places() == DIRECTORIES
