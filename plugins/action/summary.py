@@ -70,8 +70,9 @@ class ActionModule(ActionBase):
 def _seen(variables: Mapping[str, Any], names: Iterable[str]) -> dict[str, Seen]:
     """Every host of the play, with the registered results that it has of those that were named."""
     active = set(variables["ansible_play_hosts"])
-    hostvars = variables["hostvars"]
-    return {
-        host: see([hostvars[host][name] for name in names if name in hostvars[host]], host in active)
-        for host in variables["ansible_play_hosts_all"]
-    }
+    found = {}
+    for host in variables["ansible_play_hosts_all"]:
+        # Results are data: to look through all of them for templates takes longer than to sum them up.
+        known = variables["hostvars"].raw_get(host)
+        found[host] = see([known[name] for name in names if name in known], host in active)
+    return found

@@ -43,13 +43,14 @@ requirements:
 
 import atexit
 import contextlib
+import gc
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible import constants, context
 from ansible.playbook.block import Block
@@ -75,12 +76,13 @@ from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.outco
     diff_lines,
     outcome,
 )
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.painter import Painter
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.plain import Plain
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.screen import HAS_RICH
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.text import listing
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.view import View
 from ansible_collections.firebreak.incident.plugins.plugin_utils.summary import Run
+
+if TYPE_CHECKING:
+    from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.painter import Painter
 
 # Ansible fills in its settings when it is imported.
 C: Any = constants
@@ -125,6 +127,9 @@ class CallbackModule(CallbackBase):
             if terminal and self._display.verbosity < 2:
                 self._live = LiveLine(sys.stdout, self._display._lock, self._describe(painter))
         atexit.register(self._interrupted)
+        # What is loaded by now stays to the end. Neither this process nor the workers that it forks, each
+        # with a copy of every page that is touched, shall look for garbage in it again.
+        gc.freeze()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._flush()
@@ -343,10 +348,12 @@ class CallbackModule(CallbackBase):
 
 
 def _painter() -> Painter | None:
-    """None where rich is missing, or is older than what this needs."""
-    if not HAS_RICH:
+    """None where rich is missing, or is older than what this needs. Only who draws waits for it to load."""
+    from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering import painter, screen
+
+    if not screen.HAS_RICH:
         return None
-    return Painter(sys.stdout, color=not C.ANSIBLE_NOCOLOR, force=bool(C.ANSIBLE_FORCE_COLOR))
+    return painter.Painter(sys.stdout, color=not C.ANSIBLE_NOCOLOR, force=bool(C.ANSIBLE_FORCE_COLOR))
 
 
 def _parts(result: Any) -> tuple[str, Any, dict[str, Any]]:

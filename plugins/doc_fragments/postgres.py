@@ -36,10 +36,15 @@ options:
       application_user:
         description:
           - The role that the application logs in as. M(firebreak.incident.triage_info) tries it over TCP, at
-            O(postgres.host) or 127.0.0.1, and for a container at its own address. Other modules have no use
-            for it.
+            O(postgres.host) or 127.0.0.1, and for a container at its own address.
         type: str
       application_password:
         description: That role's password. Without it nothing is said about whether the application gets in.
         type: str
+      application_is_superuser:
+        description:
+          - Whether that role is a superuser, as the official container image makes it. Sessions of superusers
+            are never ended; with this, those of the application may be, but for its C(psql).
+        type: bool
+        default: false
 """

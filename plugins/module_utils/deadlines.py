@@ -10,9 +10,9 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import Callable, Generic, Mapping, TypeVar
+from typing import Any, Callable, Generic, Mapping, TypeVar
 
-from .errors import FirebreakError
+from .errors import FirebreakError, Unreachable
 
 Value = TypeVar("Value")
 
@@ -35,6 +35,43 @@ class Deadline:
     @property
     def over(self) -> bool:
         return self._clock() >= self._end
+
+
+class Once:
+    """Answers that several want: whoever comes first asks, and the others wait for what it is told."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[str, _Answer] = {}
+
+    def ask(self, name: str, task: Callable[[Deadline], Value], deadline: Deadline) -> Value:
+        """What `task` returned or raised, the first time that it was asked for under this name."""
+        with self._lock:
+            first = name not in self._answers
+            answer = self._answers.setdefault(name, _Answer())
+        if first:
+            answer.find(task, deadline)
+        elif not answer.known.wait(deadline.remaining()):
+            raise Unreachable(name, "it did not answer in time", "Ask it alone, by hand.")
+        if answer.error is not None:
+            raise answer.error
+        found: Value = answer.value
+        return found
+
+
+class _Answer:
+    def __init__(self) -> None:
+        self.known = threading.Event()
+        self.value: Any = None
+        self.error: Exception | None = None
+
+    def find(self, task: Callable[[Deadline], Any], deadline: Deadline) -> None:
+        try:
+            self.value = task(deadline)
+        except Exception as error:
+            self.error = error
+        finally:
+            self.known.set()
 
 
 @dataclass(frozen=True)

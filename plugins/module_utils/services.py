@@ -40,6 +40,7 @@ POSTGRES_SPEC: Mapping[str, Any] = {
             "password": {"type": "str", "no_log": True},
             "application_user": {"type": "str"},
             "application_password": {"type": "str", "no_log": True},
+            "application_is_superuser": {"type": "bool", "default": False},
         },
     },
 }

@@ -15,9 +15,13 @@ description:
     still stands, the newest first. What cannot be taken back is named in a finding.
   - An act that has been taken back already, here or by hand with another module of this collection, is left
     alone. Taking back an undo by its own run's id does the acts again.
+  - An act on PostgreSQL is taken back on the server it was done on, which the ledger names. O(postgres) is
+    where its password is taken from, when it is that server.
 extends_documentation_fragment:
   - firebreak.incident.change
   - firebreak.incident.context
+  - firebreak.incident.postgres
+  - firebreak.incident.services
 options:
   id:
     description: Id of the run or of the incident.

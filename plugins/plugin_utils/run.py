@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.firebreak.incident.plugins.module_utils.addresses import parse_network
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
@@ -68,7 +69,7 @@ class Scenario:
     def of(cls, playbook: Path) -> Scenario:
         path = playbook.with_suffix(".meta.yml")
         try:
-            meta = yaml.safe_load(path.read_text(encoding="utf-8"))
+            meta = yaml_load(path.read_text(encoding="utf-8"))
             main = meta["argument_specs"]["main"]
             return cls(playbook.stem, main["x_changes"], main["options"])
         except FileNotFoundError:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import getpass
 import os
 import socket
@@ -51,6 +52,8 @@ class ActionModule(ActionBase):
             "protected": self._protected(variables),
         }
         arguments = {**self._task.args, "context": {**given, **(self._task.args.get("context") or {})}}
+        # To put a module together makes objects by the hundred thousand, and the process ends with the task.
+        gc.disable()
         result: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
         return result
 

@@ -10,7 +10,7 @@ from typing import Callable, Sequence
 
 from ..clients import tcp, tls
 from ..clients.tls import Certificate, Handshake
-from ..deadlines import Deadline, Outcome, gather
+from ..deadlines import Deadline, Once, Outcome, gather
 from ..errors import FirebreakError
 from .endpoints import Endpoint
 
@@ -58,9 +58,11 @@ class Snapshot:
 def observe(
     endpoints: Sequence[Endpoint], deadline: Deadline, clock: Callable[[], float] = time.time
 ) -> Snapshot:
-    """All endpoints at once, all addresses of each at once."""
+    """All endpoints at once, all addresses of each at once; a certificate is read once, wherever it is."""
+    readings = Once()
     seen = gather(
-        {str(number): _looker(endpoint) for number, endpoint in enumerate(endpoints)}, deadline.remaining()
+        {str(number): _looker(endpoint, readings) for number, endpoint in enumerate(endpoints)},
+        deadline.remaining(),
     )
     return Snapshot(
         clock(),
@@ -71,20 +73,23 @@ def observe(
     )
 
 
-def _looker(endpoint: Endpoint) -> Callable[[Deadline], Seen]:
-    return lambda deadline: _look(endpoint, deadline)
+def _looker(endpoint: Endpoint, readings: Once) -> Callable[[Deadline], Seen]:
+    return lambda deadline: _look(endpoint, readings, deadline)
 
 
-def _look(endpoint: Endpoint, deadline: Deadline) -> Seen:
+def _look(endpoint: Endpoint, readings: Once, deadline: Deadline) -> Seen:
+    def read(der: bytes) -> Certificate:
+        return readings.ask(tls.fingerprint(der), lambda _deadline: tls.read(der), deadline)
+
     answers, problem = tcp.resolve(endpoint.host, endpoint.port, deadline.remaining(HANDSHAKE_SECONDS))
     addresses = _some_of_each([str(answer[4][0]) for answer in answers])
     if not addresses:
-        return Seen(endpoint, filed=_filed(endpoint.file), unseen=problem or "it has no address")
+        return Seen(endpoint, filed=_filed(endpoint.file, read), unseen=problem or "it has no address")
     outcomes = gather(
         {address: _shaker(endpoint, address) for address in addresses}, deadline.remaining(HANDSHAKE_SECONDS)
     )
-    served = tuple(_served(address, outcome) for address, outcome in outcomes.items())
-    return Seen(endpoint, served, _filed(endpoint.file))
+    served = tuple(_served(address, outcome, read) for address, outcome in outcomes.items())
+    return Seen(endpoint, served, _filed(endpoint.file, read))
 
 
 def _some_of_each(addresses: Sequence[str]) -> list[str]:
@@ -100,21 +105,21 @@ def _shaker(endpoint: Endpoint, address: str) -> Callable[[Deadline], Handshake]
     )
 
 
-def _served(address: str, outcome: Outcome[Handshake]) -> Served:
+def _served(address: str, outcome: Outcome[Handshake], read: Callable[[bytes], Certificate]) -> Served:
     hands = outcome.value or Handshake(error=outcome.unseen)
     if hands.der is None:
         return Served(address, unseen=hands.error)
     digest = tls.fingerprint(hands.der)
     try:
-        return Served(address, digest, tls.read(hands.der), hands.complaint)
+        return Served(address, digest, read(hands.der), hands.complaint)
     except FirebreakError as error:
         return Served(address, digest, None, hands.complaint, str(error))
 
 
-def _filed(path: Path | None) -> Filed | None:
+def _filed(path: Path | None, read: Callable[[bytes], Certificate]) -> Filed | None:
     if path is None:
         return None
     try:
-        return Filed(str(path), tls.read(tls.file_certificate(path)))
+        return Filed(str(path), read(tls.file_certificate(path)))
     except FirebreakError as error:
         return Filed(str(path), unseen=str(error))

@@ -111,7 +111,7 @@ def _packages(seen: Snapshot) -> Iterator[Change]:
     for run in seen.packages.runs:
         end = run.end if run.end is not None else seen.now.timestamp()
         own = [one for one in rest if run.start - 2 <= one.time <= end + 2]
-        rest = [one for one in rest if one not in own]
+        rest = [one for one in rest if not run.start - 2 <= one.time <= end + 2]
         if own:
             yield Change(own[-1].time, PACKAGES, _package_names(own), _package_verbs(own), _who(run))
     for time, group in _grouped([(one.time, one) for one in rest], PACKAGES_GAP):

@@ -7,10 +7,11 @@ import os
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
-from ..clients import docker, systemd
+from ..clients import docker
 from ..clients.docker import Container
 from ..clients.docker_logs import image_ids
 from ..clients.git import Checkout, checkout
@@ -20,6 +21,7 @@ from ..clients.systemd import Unit
 from ..deadlines import Deadline, gather
 from ..errors import Unreachable
 from ..moments import utc_now
+from ..runtimes import Runtimes
 from ..services import Service
 
 WINDOW = 86400.0
@@ -70,8 +72,8 @@ class Files:
 class Snapshot:
     """Times in seconds since the epoch, those of `units` on the clock of `monotonic`.
 
-    `units` are the services that run. None where this host has no such thing; `unseen` maps a part to the
-    reason why nothing is known of it. `reboot` are the packages that wait for one, None when none does.
+    `units` are the services, running or not. None where this host has no such thing; `unseen` maps a part
+    to the reason why nothing is known of it. `reboot` are the packages that wait for one, or None.
     """
 
     now: datetime
@@ -92,14 +94,15 @@ def observe(
     clock: Callable[[], datetime] = utc_now,
     packages: Host | None = None,
     procfs: Procfs | None = None,
+    runtimes: Runtimes | None = None,
 ) -> Snapshot:
     """All parts at once; one that cannot be seen hides no other."""
-    now, procfs = clock(), procfs or Procfs()
+    now, procfs, runtimes = clock(), procfs or Procfs(), runtimes or Runtimes(services)
     since = now.timestamp() - WINDOW
     tasks: dict[str, Callable[[Deadline], Any]] = {
         "packages": lambda inner: _packages(packages or Host(), since, inner),
-        "containers": _containers,
-        "units": _units,
+        "containers": partial(_containers, runtimes),
+        "units": runtimes.units,
         "files": lambda _inner: files_since(ETC, since),
         "boot": lambda _inner: _boot(procfs, now),
     }
@@ -124,19 +127,14 @@ def _packages(host: Host, since: float, deadline: Deadline) -> Packages:
     return Packages(host.changes(since, deadline.remaining()), host.apt_runs())
 
 
-def _containers(deadline: Deadline) -> Containers | None:
-    path = docker.socket_path()
-    if path is None:
+def _containers(runtimes: Runtimes, deadline: Deadline) -> Containers | None:
+    path, found = docker.socket_path(), runtimes.containers(deadline)
+    if path is None or found is None:
         return None
-    found = docker.containers(path, deadline.remaining)
     names = sorted(
         {one.image for one in found if one.state == "running" and not one.image.startswith("sha256:")}
     )
     return Containers(found, image_ids(path, names, deadline.remaining))
-
-
-def _units(deadline: Deadline) -> tuple[Unit, ...] | None:
-    return systemd.active_services(deadline.remaining()) if systemd.booted() else None
 
 
 def _boot(procfs: Procfs, now: datetime) -> float:

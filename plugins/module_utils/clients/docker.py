@@ -131,6 +131,23 @@ def running(remaining: Callable[[], float]) -> tuple[Place, ...]:
     return places(path, remaining)
 
 
+def host_path(path: Path, container: str, inside: str, remaining: Callable[[], float]) -> str | None:
+    """Where on this host a directory of a container lies; None where that is not known."""
+    engine = Engine(path, remaining)
+    try:
+        found = engine.get(f"/containers/{quote(container)}/json")
+    finally:
+        engine.close()
+    if not isinstance(found, dict):
+        return None
+    layer = ((found.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir")
+    mounts = {str(mount.get("Destination")): mount.get("Source") for mount in found.get("Mounts") or ()}
+    for place in (inside, *map(str, Path(inside).parents)):
+        if mounts.get(place):
+            return str(Path(mounts[place]) / Path(inside).relative_to(place))
+    return str(layer) if layer else None
+
+
 class Engine:
     """One kept connection; every request gets the time that is left."""
 

@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import selectors
+import signal
 import socket
 import time
 from pathlib import Path
-from typing import Mapping, Sequence
+from typing import Callable, Mapping, Sequence, TypeVar
 from urllib.parse import quote
 
 from ..deadlines import Deadline
 from ..errors import Unreachable
 from .command import OUTPUT_BUDGET, Completed
 from .docker import Engine, complaint
+from .pipes import CHUNK, Sink, Source, Tail
 
 HEADER = 8
 STDOUT, STDERR = 1, 2
@@ -27,6 +32,8 @@ COULD_NOT_START = 126
 # The stream ends a moment before the engine knows the exit code.
 EXIT_CODE_TRIES, EXIT_CODE_PAUSE = 50, 0.01
 REFUSAL_SECONDS = 1.0
+
+Result = TypeVar("Result")
 
 
 class NotRunning(Unreachable):
@@ -49,23 +56,102 @@ def run_inside(
     a time limit of its own. 126 is the exit code of what could not be started. Raises `NotRunning`, or
     `Unreachable` when the engine does not answer or the time is over.
     """
+    output = _Kept(budget)
+    code = _run(path, container, argv, timeout, io.BytesIO(stdin.encode()), env, user, output)
+    return Completed(tuple(argv), code, output.text(STDOUT), output.text(STDERR), output.full)
+
+
+def pipe_inside(
+    path: Path,
+    container: str,
+    argv: Sequence[str],
+    timeout: float,
+    source: Source | None = None,
+    sink: Sink | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Completed:
+    """What `pipes.pipe` does on the host: fed from `source`, the output to `sink`, whatever their size.
+
+    `timeout` and errors as with `run_inside`; what is still running when this fails is sent SIGINT.
+    """
+    output = _Passed(sink)
+    code = _run(path, container, argv, timeout, source or io.BytesIO(), env, "", output)
+    return Completed(tuple(argv), code, "", str(output.said))
+
+
+class _Kept:
+    """The output of a program, up to a budget for each of stdout and stderr."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget, self._read = budget, {STDOUT: bytearray(), STDERR: bytearray()}
+
+    @property
+    def full(self) -> bool:
+        return any(len(data) > self._budget for data in self._read.values())
+
+    def take(self, kind: int, data: bytes) -> None:
+        self._read.get(kind, self._read[STDERR]).extend(data)
+
+    def text(self, kind: int) -> str:
+        return bytes(self._read[kind][: self._budget]).decode("utf-8", "replace")
+
+
+class _Passed:
+    """The output of a program, passed on to a file."""
+
+    full = False
+
+    def __init__(self, sink: Sink | None) -> None:
+        self._sink, self.said = sink, Tail()
+
+    def take(self, kind: int, data: bytes) -> None:
+        if kind != STDOUT:
+            self.said.add(data)
+        elif self._sink is not None:
+            self._sink.write(data)
+
+
+def _run(
+    path: Path,
+    container: str,
+    argv: Sequence[str],
+    timeout: float,
+    source: Source,
+    env: Mapping[str, str] | None,
+    user: str,
+    output: _Kept | _Passed,
+) -> int:
+    """The exit code."""
     deadline = Deadline(timeout)
     engine = Engine(path, deadline.remaining)
     subject = f"container {container}"
     try:
         number = _create(engine, subject, container, argv, env or {}, user)
-        stream = _Stream(path, subject, deadline, budget)
+        stream = _Stream(path, subject, deadline, output)
         try:
             refused = stream.open(number)
             if refused is not None:
-                return Completed(tuple(argv), COULD_NOT_START, "", refused)
-            stream.serve(stdin.encode())
+                output.take(STDERR, refused.encode())
+                return COULD_NOT_START
+            stream.serve(source)
+        except BaseException:
+            _interrupt(engine, number, argv)
+            raise
         finally:
             stream.close()
-        code = 0 if stream.truncated else _exit_code(engine, subject, number)
+        return 0 if output.full else _exit_code(engine, subject, number)
     finally:
         engine.close()
-    return Completed(tuple(argv), code, stream.text(STDOUT), stream.text(STDERR), stream.truncated)
+
+
+def _interrupt(engine: Engine, number: str, argv: Sequence[str]) -> None:
+    """Where the engine's processes are this host's own, one that nobody listens to any more is ended."""
+    with contextlib.suppress(Unreachable, OSError, ValueError):
+        _status, answer = engine.ask("GET", f"/exec/{quote(number)}/json")
+        pid = int(answer.get("Pid") or 0) if isinstance(answer, dict) and answer.get("Running") else 0
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1] if pid > 1 else []
+        if words and words == [os.fsencode(word) for word in argv]:
+            os.kill(pid, signal.SIGINT)
 
 
 def _create(
@@ -102,18 +188,11 @@ def _exit_code(engine: Engine, subject: str, number: str) -> int:
 class _Stream:
     """A connection that the engine turns into the program's own input and output."""
 
-    def __init__(self, path: Path, subject: str, deadline: Deadline, budget: int) -> None:
-        self._path, self._subject, self._deadline, self._budget = path, subject, deadline, budget
+    def __init__(self, path: Path, subject: str, deadline: Deadline, output: _Kept | _Passed) -> None:
+        self._path, self._subject, self._deadline, self._output = path, subject, deadline, output
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._raw = bytearray()
-        self._read = {STDOUT: bytearray(), STDERR: bytearray()}
-
-    @property
-    def truncated(self) -> bool:
-        return any(len(data) > self._budget for data in self._read.values())
-
-    def text(self, kind: int) -> str:
-        return bytes(self._read[kind][: self._budget]).decode("utf-8", "replace")
+        self._pending = memoryview(b"")
 
     def open(self, number: str) -> str | None:
         """Start it; what the engine says when it cannot be started, else None."""
@@ -141,37 +220,48 @@ class _Stream:
             raise Unreachable(self._subject, "the engine hung up", "See journalctl -u docker.")
         return None if status in STREAMS else self._refusal(status)
 
-    def serve(self, stdin: bytes) -> None:
+    def serve(self, source: Source) -> None:
         """Feed the program and read from it until it ends or has said too much."""
         self._socket.setblocking(False)
         with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
             self._sort()
-            while not self.truncated:
+            while not self._output.full:
                 ready = selector.select(self._deadline.remaining())
                 # One that never falls silent is late as well.
                 if not ready or self._deadline.over:
                     raise self._late()
-                try:
-                    if ready[0][1] & selectors.EVENT_WRITE:
-                        stdin = self._feed(stdin)
-                        if not stdin:
-                            selector.modify(self._socket, selectors.EVENT_READ)
-                    if ready[0][1] & selectors.EVENT_READ:
-                        if not self._receive():
-                            return
-                        self._sort()
-                except OSError as error:
-                    raise self._broken(error) from error
+                if ready[0][1] & selectors.EVENT_WRITE and not self._feed(source):
+                    selector.modify(self._socket, selectors.EVENT_READ)
+                if ready[0][1] & selectors.EVENT_READ:
+                    if not self._guarded(self._receive):
+                        return
+                    self._sort()
 
     def close(self) -> None:
         self._socket.close()
 
-    def _feed(self, stdin: bytes) -> bytes:
-        rest = stdin[self._socket.send(stdin[:65536]) :] if stdin else b""
-        if not rest:
-            self._socket.shutdown(socket.SHUT_WR)
-        return rest
+    def _feed(self, source: Source) -> bool:
+        """Whether there may be more."""
+        if not self._pending:
+            self._pending = memoryview(source.read(CHUNK))
+        if not self._pending:
+            self._guarded(lambda: self._socket.shutdown(socket.SHUT_WR))
+            return False
+        try:
+            self._pending = self._pending[self._socket.send(self._pending) :]
+        except BlockingIOError:
+            return True
+        except (BrokenPipeError, ConnectionResetError):
+            # It has stopped reading; what it says about that is still to be read.
+            return False
+        return True
+
+    def _guarded(self, act: Callable[[], Result]) -> Result:
+        try:
+            return act()
+        except OSError as error:
+            raise self._broken(error) from error
 
     def _receive(self) -> bool:
         data = self._socket.recv(65536)
@@ -184,7 +274,7 @@ class _Stream:
             size = int.from_bytes(self._raw[4:HEADER], "big")
             if len(self._raw) < HEADER + size:
                 return
-            self._read.get(self._raw[0], self._read[STDERR]).extend(self._raw[HEADER : HEADER + size])
+            self._output.take(self._raw[0], bytes(self._raw[HEADER : HEADER + size]))
             del self._raw[: HEADER + size]
 
     def _refusal(self, status: int) -> str:

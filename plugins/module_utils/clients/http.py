@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from ..errors import BadInput
+from .trust import system_trust
 
 BODY_BUDGET = 64 * 1024
 AGENT = "firebreak-triage"
@@ -137,15 +138,14 @@ def _drained(answer: http.client.HTTPResponse, until: float, budget: int) -> byt
 
 
 def _encrypted(plain: socket.socket, host: str, verify: bool) -> socket.socket:
-    # Loading the system's certificates takes longer than most answers: only where it is needed.
+    if verify:
+        return system_trust().wrap_socket(plain, server_hostname=host)
+    # Only who encrypts needs it.
     import ssl
 
-    if verify:
-        context = ssl.create_default_context()
-    else:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context.wrap_socket(plain, server_hostname=host)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel's tables of sockets and neighbours, as ss and ip read them, without starting a program."""
+"""The kernel's tables of sockets, neighbours and addresses, as ss and ip read them, without a program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import Unreachable
 
 ROUTE, SOCK_DIAG = 0, 4
 _ERROR, _DONE = 2, 3
-_GET_NEIGHBOURS, _DIAG_BY_FAMILY = 30, 20
+_GET_ADDRESSES, _GET_NEIGHBOURS, _DIAG_BY_FAMILY = 22, 30, 20
 # A request (1) for the whole table (0x300).
 _DUMP = 0x301
 _HEADER = struct.Struct("=IHHII")
@@ -22,6 +22,9 @@ _HEADER = struct.Struct("=IHHII")
 _SOCKET = struct.Struct("=BB2x2s2s16s16s16xII4xI")
 _INFO, _INFO_BYTES = 2, 120
 _NEIGHBOUR = struct.Struct("=BxHiHBB")
+_ADDRESS = struct.Struct("=BBBBI")
+# The far end of a link between two, or else the address; and the near end of such a link.
+_IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 STATES = (
     "", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
@@ -59,6 +62,14 @@ class Neighbour(NamedTuple):
     state: str
 
 
+class Address(NamedTuple):
+    """One address of this host; `interface` is its number, `prefix` how many bits are the network."""
+
+    address: str
+    prefix: int
+    interface: int
+
+
 def tcp_sockets(timeout: float) -> Iterator[Socket]:
     """Every TCP socket of this network namespace but those in TIME_WAIT. Raises `Unreachable`."""
     return _sockets(socket.IPPROTO_TCP, _TCP_STATES, timeout)
@@ -79,6 +90,18 @@ def neighbours(timeout: float) -> Iterator[Neighbour]:
         if len(address) in (4, 16):
             state = next((name for bit, name in NEIGHBOUR_STATES if bits & bit), "REACHABLE")
             yield Neighbour(spoken(address), interface, state)
+
+
+def addresses(timeout: float) -> Iterator[Address]:
+    """The own addresses of both families. Raises `Unreachable`."""
+    for data in _dump(ROUTE, _GET_ADDRESSES, b"\0" * _ADDRESS.size, timeout):
+        if len(data) < _ADDRESS.size:
+            continue
+        _family, prefix, _flags, _scope, interface = _ADDRESS.unpack_from(data)
+        values = dict(_attributes(data, _ADDRESS.size))
+        address = values.get(_IFA_LOCAL) or values.get(_IFA_ADDRESS, b"")
+        if len(address) in (4, 16):
+            yield Address(spoken(address), prefix, interface)
 
 
 def spoken(address: bytes) -> str:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import socket
 import struct
@@ -13,13 +12,13 @@ from pathlib import Path
 from typing import Iterator, Mapping
 
 from ..addresses import ALWAYS, Protected
-from ..errors import Unreachable
-from .command import find, run
+from . import netlink
 
 CONTAINER_BRIDGES = ("docker", "br-", "cni", "podman", "lxcbr", "virbr", "veth")
 # A route that says that there is none.
 _REJECT = 0x0200
 RESOLV_CONF, UPSTREAM_CONF = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
+ADDRESS_SECONDS = 5.0
 # The service discard: whatever arrives there is thrown away.
 DISCARD = 9
 
@@ -147,19 +146,11 @@ def _parent(pid: int) -> int:
 
 def own_addresses() -> list[OwnAddress]:
     """Every address of this host, loopback's too. Raises `Unreachable`."""
-    ip = find("ip")
-    if ip is None:
-        raise Unreachable("program ip", "it is not on this host", "It comes with the package iproute2.")
-    answer = run([ip, "-json", "address", "show"])
-    if not answer.ok:
-        raise Unreachable(
-            "program ip", answer.complaint, "Own addresses must be known before one is blocked."
-        )
+    names = dict(socket.if_nameindex())
     return [
-        OwnAddress(link["ifname"], address["local"], address["prefixlen"])
-        for link in json.loads(answer.stdout)
-        for address in link.get("addr_info", ())
-        if "local" in address
+        OwnAddress(names[own.interface], own.address, own.prefix)
+        for own in netlink.addresses(ADDRESS_SECONDS)
+        if own.interface in names
     ]
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from dataclasses import dataclass, replace
@@ -77,11 +76,13 @@ def _add(
 def _of(directory: str, away: tuple[str, ...]) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(directory) as entries:
         for entry in entries:
-            with contextlib.suppress(OSError):
+            try:
                 link = os.readlink(entry.path)
                 if not link.endswith(_MARK) or link.startswith(_MEMORY) or link.startswith(away):
                     continue
                 status = entry.stat()
-                # A name may end like that without having been deleted.
-                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0 and status.st_blocks:
-                    yield link[: -len(_MARK)], status
+            except OSError:
+                continue
+            # A name may end like that without having been deleted.
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 0 and status.st_blocks:
+                yield link[: -len(_MARK)], status

@@ -143,6 +143,6 @@ def _apt_run(stanza: str) -> Run | None:
 def _local(stamp: str) -> float | None:
     """The logs are in the zone of the host."""
     try:
-        return datetime.strptime(" ".join(stamp.split()), "%Y-%m-%d %H:%M:%S").timestamp()
+        return datetime.fromisoformat(" ".join(stamp.split())).timestamp()
     except (ValueError, OverflowError):
         return None

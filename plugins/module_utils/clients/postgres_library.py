@@ -52,7 +52,7 @@ class LibrarySession(Session):
                 password=access.password,
                 application_name="firebreak",
                 client_encoding="UTF8",
-                options=as_options(settings(*self._timeouts)),
+                options=as_options(settings(access, *self._timeouts)),
                 async_=1,
             )
             self._wait(min(remaining(), CONNECT_SECONDS))
@@ -68,7 +68,7 @@ class LibrarySession(Session):
         seconds = min(timeout, self._remaining())
         try:
             if (seconds, lock_timeout) != self._timeouts:
-                wanted = settings(seconds, lock_timeout)
+                wanted = settings(self.access, seconds, lock_timeout)
                 for name in ("statement_timeout", "lock_timeout"):
                     self._send(f"SET {name} = {wanted[name]}", {}, seconds)
                 self._timeouts = (seconds, lock_timeout)

@@ -38,6 +38,7 @@ from .postgres_session import (
 # Debian's /usr/bin/psql is a Perl script that looks for the newest of these: it takes four times as long.
 PLACES = ("/usr/lib/postgresql", "/usr")
 ARGUMENTS = ("-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-f", "-")
+QUIT = "\\q\n"
 COULD_NOT_CONNECT = 2
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 # `psql:<stdin>:2: ERROR:  42P01: relation "x" does not exist`; the second word is in the server's language.
@@ -99,11 +100,14 @@ class PsqlSession(Session):
             "PGAPPNAME": "firebreak",
             "PGCLIENTENCODING": "UTF8",
             "PGCONNECT_TIMEOUT": str(max(2, math.ceil(min(seconds, CONNECT_SECONDS)))),
-            "PGOPTIONS": as_options(settings(seconds, lock_timeout)),
+            "PGOPTIONS": as_options(settings(access, seconds, lock_timeout)),
         }
         return given if access.password is None else {**given, "PGPASSWORD": access.password}
 
     def _here(self, stdin: str, env: Mapping[str, str], seconds: float) -> Completed:
+        return run(self._command(), seconds, stdin, env)
+
+    def _command(self) -> Sequence[str]:
         psql = newest()
         if psql is None:
             raise Refused(
@@ -111,7 +115,7 @@ class PsqlSession(Session):
                 "neither psycopg2 for this Python nor psql is on this host",
                 "Install postgresql-client.",
             )
-        return run([*_become(os_user(self.access)), psql, *ARGUMENTS], seconds, stdin, env)
+        return [*become(os_user(self.access)), psql, *ARGUMENTS]
 
     def _inside(self, stdin: str, env: Mapping[str, str], seconds: float) -> Completed:
         engine = docker.socket_path()
@@ -137,7 +141,7 @@ def script(statement: str, params: Mapping[str, Any]) -> str:
     variables: list[str] = []
     tokens = {name: _token(value, variables) for name, value in params.items()}
     assignments = [f"\\set {_variable(i)} '{_escaped(text)}'\n" for i, text in enumerate(variables)]
-    return f"{''.join(assignments)}{statement % tokens}\n;\n\\q\n"
+    return f"{''.join(assignments)}{statement % tokens}\n;\n{QUIT}"
 
 
 def newest() -> str | None:
@@ -153,7 +157,8 @@ def _release(path: Path) -> float:
     return float(found.group()) if found else 0.0
 
 
-def _become(user: pwd.struct_passwd | None) -> Sequence[str]:
+def become(user: pwd.struct_passwd | None) -> Sequence[str]:
+    """What stands before a command for it to run as that user."""
     if user is None:
         return ()
     setpriv = find("setpriv")

@@ -60,7 +60,8 @@ class Access:
     """One way in: who, to which database, from where.
 
     `host` is a name, an address, or the directory of the server's socket. With `container` the client is
-    started inside that container, by its name, and `host` is as seen from there.
+    started inside that container, by its name, and `host` is as seen from there. `writes` is for whoever must
+    change a database that is set read-only by default.
     """
 
     user: str = "postgres"
@@ -69,6 +70,7 @@ class Access:
     port: int = PORT
     password: str | None = field(default=None, repr=False)
     container: str | None = None
+    writes: bool = False
 
     @property
     def over_socket(self) -> bool:
@@ -191,9 +193,10 @@ def checked(params: Mapping[str, Any]) -> Mapping[str, Any]:
     return params
 
 
-def settings(timeout: float, lock_timeout: float) -> Mapping[str, str]:
-    """What is the same for every session. Compiling costs more than these queries."""
+def settings(access: Access, timeout: float, lock_timeout: float) -> Mapping[str, str]:
+    """What a session begins with. Compiling costs more than these queries."""
     return {
+        **({"default_transaction_read_only": "off"} if access.writes else {}),
         "statement_timeout": str(max(1, round(timeout * 1000))),
         "lock_timeout": str(max(1, round(lock_timeout * 1000))),
         "timezone": "UTC",

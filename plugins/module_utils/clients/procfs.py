@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Iterator
 
@@ -197,7 +198,7 @@ class Procfs:
     def process(self, pid: int) -> Process | None:
         """None when it has ended or cannot be seen."""
         try:
-            line = (self.root / str(pid) / "stat").read_text(errors="replace")
+            line = self._of_process(pid, "stat")
         except OSError:
             return None
         # The name stands in parentheses and may itself hold any character.
@@ -224,7 +225,7 @@ class Procfs:
     def disk_io(self, pid: int) -> tuple[int, int] | None:
         """Bytes that a process has had read from and written to disks; None when it is not to be seen."""
         try:
-            lines = (self.root / str(pid) / "io").read_text().splitlines()
+            lines = self._of_process(pid, "io").splitlines()
         except OSError:
             return None
         found = {name: int(count) for name, _colon, count in (line.partition(": ") for line in lines)}
@@ -233,7 +234,7 @@ class Procfs:
     def name(self, pid: int) -> str | None:
         """None when it has ended."""
         try:
-            return (self.root / str(pid) / "comm").read_text(errors="replace").rstrip("\n")
+            return self._of_process(pid, "comm").rstrip("\n")
         except OSError:
             return None
 
@@ -263,7 +264,7 @@ class Procfs:
     def groups(self, pid: int) -> dict[str, str]:
         """The cgroup of a process for each controller; that of version 2 under the empty name."""
         try:
-            lines = (self.root / str(pid) / "cgroup").read_text().splitlines()
+            lines = self._of_process(pid, "cgroup").splitlines()
         except OSError:
             return {}
         fields = (line.split(":", 2) for line in lines if line.count(":") > 1)
@@ -313,6 +314,11 @@ class Procfs:
         except OSError:
             return {}
         return {int(line[2]): line[0] for line in lines if len(line) > 2 and line[2].isdigit()}
+
+    def _of_process(self, pid: int, name: str) -> str:
+        # A host has thousands of these: a Path for each would take longer than to read it.
+        with FileIO(f"{self.root}/{pid}/{name}") as stream:
+            return stream.read().decode("utf-8", "replace")
 
     def _text(self, name: str) -> str:
         try:

@@ -13,6 +13,7 @@ from typing import Any, Callable, Mapping, Sequence, Union
 
 from ..errors import FirebreakError, Unreachable
 from . import tcp
+from .trust import system_trust
 
 PORT = 6379
 REPLY_BUDGET = 16 * 1024 * 1024
@@ -316,11 +317,8 @@ def _packed(words: Sequence[Word]) -> bytes:
 
 
 def _encrypted(plain: socket.socket, host: str) -> socket.socket:
-    # Loading the system's certificates takes longer than most answers: only where it is needed.
-    import ssl
-
     try:
-        return ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+        return system_trust().wrap_socket(plain, server_hostname=host)
     except OSError:
         plain.close()
         raise

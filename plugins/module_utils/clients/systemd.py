@@ -16,6 +16,8 @@ PROPERTIES = (
     "UnitFileState,ActiveEnterTimestampMonotonic,InactiveEnterTimestampMonotonic,Wants,ConsistsOf,"
     "ConditionResult,TriggeredBy"
 )
+# Old versions draw one before units in trouble, whatever they are told.
+BULLETS = "●* "
 SESSION_PROPERTIES = ("Name", "RemoteHost", "TTY", "Timestamp", "Service", "State", "Class")
 LOGIN_PROPERTIES = ("Id", "User", "Leader", "Scope")
 # Sessions of people; those of cron are `background`. Others belong to service managers and greeters.
@@ -126,25 +128,26 @@ def booted() -> bool:
 
 
 def units(named: Sequence[str], timeout: float) -> tuple[Unit, ...]:
-    """All loaded services, failed units of every kind, and those that are `named`, loaded or not."""
+    """All services that systemd knows of, failed units of every kind, and those that are `named`."""
     systemctl = require("systemctl", "systemd")
-    listed = _answer(
-        run([systemctl, "list-units", "--state=failed", "--all", "--plain", "--no-legend", "--full"], timeout)
-    )
-    failed = [line.split()[0] for line in listed.splitlines() if line.strip()]
-    wanted = sorted({*named, *(name for name in failed if not name.endswith(".service"))})
-    # A pattern matches only what is loaded, and without --all only what is active; a name that is given
-    # is always answered for.
-    show = [systemctl, "show", "--all", f"--property={PROPERTIES}", "--", *wanted, "*.service"]
-    shown = _answer(run(show, timeout))
-    found = {unit.name: unit for unit in map(_unit, _blocks(shown))}
+    listed = _answer(run([systemctl, "list-units", "--all", "--plain", "--no-legend", "--full"], timeout))
+    lines = (line.lstrip(BULLETS).split() for line in listed.splitlines())
+    units = [Unit(name=line[0], load=line[1], active=line[2], sub=line[3]) for line in lines if len(line) > 3]
+    services = [unit for unit in units if unit.name.endswith(".service")]
+    failed = {unit.name for unit in units if unit.active == "failed"}
+    # Of each that is shown systemd works out everything, which takes it a millisecond: not of mere names.
+    wanted = sorted({*named, *failed, *(unit.name for unit in services if not _only_a_name(unit))})
+    found = {unit.name: unit for unit in services}
+    if wanted:
+        # A name that is given is answered for, loaded or not.
+        shown = _answer(run([systemctl, "show", f"--property={PROPERTIES}", "--", *wanted], timeout))
+        found.update((unit.name, unit) for unit in map(_unit, _blocks(shown)))
     return tuple(found.values())
 
 
-def active_services(timeout: float) -> tuple[Unit, ...]:
-    """Much less to ask for than `units`, where only what runs is of interest."""
-    show = [require("systemctl", "systemd"), "show", f"--property={PROPERTIES}", "--", "*.service"]
-    return tuple(map(_unit, _blocks(_answer(run(show, timeout)))))
+def _only_a_name(unit: Unit) -> bool:
+    """Another unit mentions it, or somebody has masked it: there is nothing more to know."""
+    return unit.load in ("not-found", "masked") and unit.active == "inactive"
 
 
 def sessions(timeout: float) -> tuple[Session, ...]:

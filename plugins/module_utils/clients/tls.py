@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..errors import Unreachable
 from .command import require, run
+from .trust import system_trust
 
 FILE_BUDGET = 256 * 1024
 READ_TIMEOUT = 5.0
@@ -51,7 +52,7 @@ def shake_hands(address: str, port: int, name: str, verify: bool, timeout: float
     """
     if verify:
         try:
-            return Handshake(der=_presented(address, port, name, ssl.create_default_context(), timeout))
+            return Handshake(der=_presented(address, port, name, system_trust(), timeout))
         except ssl.SSLCertVerificationError as error:
             complaint: str | None = error.verify_message
         except (OSError, ValueError) as error:

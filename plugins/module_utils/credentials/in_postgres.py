@@ -15,6 +15,7 @@ from ..clients.postgres import Access, Refused, Session, connect, identifier
 from ..clients.postgres_session import DATABASE, PASSWORD
 from ..deadlines import Deadline
 from ..errors import FirebreakError, IdentityChanged, Unreachable
+from ..postgres.entry import access_to
 from ..postgres.server import Server, detect, locate, parse_server
 from ..services import Service
 from .model import Account, Holder
@@ -142,7 +143,7 @@ class PostgresHolder(Holder):
             )
 
     def _session(self) -> Session:
-        access = self._located().administrator
+        access = access_to(self._located())
         if access.password is not None and access.user == self._user and self._new is not None:
             access = replace(access, password=self._new)
         return connect(access, Deadline(SECONDS).remaining)

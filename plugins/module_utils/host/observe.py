@@ -22,6 +22,7 @@ RECENT_SECONDS = 3600.0
 RESOURCES = ("cpu", "memory", "io")
 # Of the interval, for the files of all processes: a proxy may have a hundred thousand connections open.
 OPEN_FILES_SECONDS = 0.25
+IDLE = (0, 0)
 
 _KILLED = re.compile(r"Killed process (\d+) \((.*?)\)")
 
@@ -148,9 +149,9 @@ def observe(
     interval = max(0.01, clock() - started)
     cpu_now = parts.see("cpu", procfs.cpu_times)
     counters_now = parts.see("vmstat", procfs.vmstat)
-    usages = _usages(earlier, parts.see("processes", _processes, procfs) or [], interval)
-    if disk:
-        usages = _with_disk(usages, disk, _disk_io(procfs, earlier), interval)
+    now = parts.see("processes", _processes, procfs) or []
+    rates = _rates(disk, _disk_io(procfs, earlier), interval) if disk else {}
+    usages = _usages(earlier, now, rates, interval)
     if cpu is None and memory is None and not earlier:
         raise Unreachable("/proc", "; ".join(parts.unseen.values()), "See that it is mounted.")
     shares = _shares(cpu, cpu_now)
@@ -255,7 +256,12 @@ def _processes(procfs: Procfs) -> list[Process]:
     return list(procfs.processes())
 
 
-def _usages(earlier: Sequence[Process], now: Sequence[Process], interval: float) -> list[Usage]:
+def _usages(
+    earlier: Sequence[Process],
+    now: Sequence[Process],
+    disk: Mapping[int, tuple[float, float]],
+    interval: float,
+) -> list[Usage]:
     ticks = {(process.pid, process.started): process.ticks for process in earlier}
     own = os.getpid()
     return [
@@ -273,6 +279,8 @@ def _usages(earlier: Sequence[Process], now: Sequence[Process], interval: float)
                 1,
             ),
             rss=process.rss,
+            disk_read=disk.get(process.pid, IDLE)[0],
+            disk_written=disk.get(process.pid, IDLE)[1],
         )
         for process in now
         if process.pid != own
@@ -285,22 +293,18 @@ def _disk_io(procfs: Procfs, processes: Sequence[Process]) -> dict[int, tuple[in
     return {pid: counts for pid, counts in found if counts is not None and pid != os.getpid()}
 
 
-def _with_disk(
-    usages: Sequence[Usage],
-    before: Mapping[int, tuple[int, int]],
-    after: Mapping[int, tuple[int, int]],
-    interval: float,
-) -> list[Usage]:
-    def rate(pid: int, which: int) -> float:
-        # Less than before: another process has the pid now.
-        return max(0.0, (after[pid][which] - before[pid][which]) / interval)
-
-    return [
-        replace(usage, disk_read=round(rate(usage.pid, 0)), disk_written=round(rate(usage.pid, 1)))
-        if usage.pid in before and usage.pid in after
-        else usage
-        for usage in usages
-    ]
+def _rates(
+    before: Mapping[int, tuple[int, int]], after: Mapping[int, tuple[int, int]], interval: float
+) -> dict[int, tuple[float, float]]:
+    """Bytes a second by pid, of those that read or wrote. Less than before: another one has the pid now."""
+    return {
+        pid: (
+            round(max(0.0, (read - before[pid][0]) / interval)),
+            round(max(0.0, (written - before[pid][1]) / interval)),
+        )
+        for pid, (read, written) in after.items()
+        if pid in before and before[pid] != (read, written)
+    }
 
 
 def _limited(before: Mapping[str, Group], after: Mapping[str, Group]) -> tuple[Limited, ...]:

@@ -13,8 +13,9 @@ from ..errors import FirebreakError, Unreachable
 from ..lifecycle import Performer
 from ..moments import iso, utc_now
 from . import observe
+from .name import FAMILY, TABLE
 from .observe import ISOLATE, RELEASE, UNIT
-from .table import FAMILY, TABLE, definition
+from .table import definition
 from .traffic import sort, tracked
 
 Identity = Mapping[str, Any]

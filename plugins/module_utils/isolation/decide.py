@@ -11,9 +11,10 @@ from ..finding import CRITICAL, NOTICE, WARNING, Finding
 from ..lifecycle import Decision
 from ..plan import DISRUPTIVE, Act, Plan, Undo
 from ..quantities import speak_count, speak_duration
+from .name import FAMILY, TABLE
 from .observe import ISOLATE, RELEASE, Snapshot
 from .request import Request
-from .table import FAMILY, TABLE, Table, collapse, within
+from .table import Table, collapse, within
 from .traffic import Traffic, sort
 
 SUBJECT = "network of this host"

@@ -16,7 +16,8 @@ from ..clients.sockets import Connection
 from ..ledger import Entry, Ledger
 from ..moments import utc_now
 from ..plan import DONE
-from .table import FAMILY, MARK, TABLE, Table, understand
+from .name import FAMILY, TABLE
+from .table import MARK, Table, understand
 
 ISOLATE, RELEASE = "network.isolate", "network.release"
 UNIT = "firebreak-release-"

@@ -16,8 +16,8 @@ from typing import Any, Iterable, Mapping, Sequence
 
 from ..addresses import Network, parse_network
 from ..clients.nftables import Rule, Ruleset
+from .name import FAMILY, TABLE
 
-FAMILY, TABLE = "inet", "firebreak_isolation"
 # Before connection tracking: what is dropped leaves no trace in it, and nobody else's counters move.
 PRIORITY = -300
 VERSIONS = (4, 6)

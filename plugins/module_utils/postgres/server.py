@@ -26,6 +26,8 @@ Remaining = Callable[[], float]
 class Server:
     """Both ways in; within compose, `service` tells which container they lead through.
 
+    `application_is_superuser`: its sessions may be ended all the same.
+
     `unit` is the systemd unit, where it is known. Not `configured`: found, nobody said how to get in.
     """
 
@@ -34,6 +36,7 @@ class Server:
     service: Service | None = None
     unit: str | None = None
     configured: bool = True
+    application_is_superuser: bool = False
 
     def start_command(self) -> str:
         if self.service:
@@ -45,6 +48,8 @@ def parse_server(given: Mapping[str, Any] | None, services: Sequence[Service]) -
     """`given` is `firebreak_postgres`. None when nothing is configured. Raises `BadInput`."""
     if not given:
         return None
+    if given.get("application_is_superuser") and not given.get("application_user"):
+        raise BadInput(SUBJECT, "application_is_superuser names no role", "Give application_user.")
     if given.get("application_password") and not given.get("application_user"):
         raise BadInput(SUBJECT, "it has an application_password for nobody", "Give application_user.")
     service = _service(given.get("service"), services)
@@ -66,6 +71,7 @@ def parse_server(given: Mapping[str, Any] | None, services: Sequence[Service]) -
         _application(given, administrator),
         inside,
         service.unit if service and service.runtime == SYSTEMD else None,
+        application_is_superuser=bool(given.get("application_is_superuser")),
     )
 
 

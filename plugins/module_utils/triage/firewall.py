@@ -26,7 +26,7 @@ from ..firewall.model import EVERYONE, EXACT, OWN_LAYER, Block, Unseen
 from ..firewall.own_table import FAMILY, TABLE, OwnTable, understand
 from ..firewall.span import Span, is_address, span
 from ..information import Context
-from ..isolation.table import TABLE as ISOLATION
+from ..isolation.name import TABLE as ISOLATION
 from ..moments import utc_now
 
 UFW_CONF = Path("/etc/ufw/ufw.conf")

@@ -73,7 +73,7 @@ def _sessions(deadline: Deadline) -> tuple[Session, ...]:
 
 
 def _protected_here() -> Mapping[str, str]:
-    """Triage only looks: without `ip` it can do without. Whoever blocks an address asks again."""
+    """Triage only looks: it can do without. Whoever blocks an address asks again."""
     try:
         return protected_here()
     except Unreachable:

@@ -9,7 +9,7 @@ from typing import Any, Iterable, Mapping, Sequence
 from ..finding import NOTICE, WARNING, Finding
 from ..ledger import Entry, carried_out
 from ..lifecycle import Decision
-from ..plan import REVERSIBLE, Act, Plan, Undo
+from ..plan import DONE, REVERSIBLE, Act, Plan, Undo
 
 
 def decide(entries: Sequence[Entry], wanted: str) -> Decision:
@@ -23,7 +23,13 @@ def decide(entries: Sequence[Entry], wanted: str) -> Decision:
     reversible = [entry for entry in standing if entry.undo]
     lasting = [entry for entry in standing if not entry.undo]
     findings = [*map(_superseded, superseded), *([_irreversible(wanted, lasting)] if lasting else [])]
-    acts = tuple(_taking_back(entry, entry.undo) for entry in reversed(reversible) if entry.undo)
+    # Several acts that the same one takes back: it is done once, in the place of the newest.
+    newest = {_undo_key(entry): entry for entry in reversible}
+    acts = tuple(
+        _taking_back(entry, entry.undo)
+        for entry in reversed(reversible)
+        if entry.undo and newest[_undo_key(entry)] is entry
+    )
     return Decision(
         symptom=len(acts),
         state={"standing": [f"{entry.action} {entry.target}" for entry in reversible]},
@@ -35,16 +41,18 @@ def decide(entries: Sequence[Entry], wanted: str) -> Decision:
 def outstanding(entries: Iterable[Entry], wanted: str) -> tuple[list[Entry], list[tuple[Entry, Entry]]]:
     """The acts of `wanted` that nothing has taken back since, oldest first.
 
-    Whoever took an act back counts: an undo, or the module asked for the opposite by hand. An act that
-    another run has done again since belongs to that run now; the second list pairs the two.
+    Whoever took an act back counts: an undo, or the module asked for the opposite by hand, but not one that
+    failed. An act that another run has done again since belongs to that run now; the second list pairs the
+    two.
     """
     standing: list[Entry] = []
     superseded: list[tuple[Entry, Entry]] = []
     for entry in entries:
         key = _key([entry.action, entry.identity])
-        taken_back = next((act for act in reversed(standing) if _undo_key(act) == key), None)
-        if taken_back is not None:
-            standing.remove(taken_back)
+        taken_back = [act for act in standing if _undo_key(act) == key]
+        if taken_back:
+            if entry.status == DONE:
+                standing = [act for act in standing if act not in taken_back]
         elif entry.concerns(wanted):
             standing.append(entry)
         else:

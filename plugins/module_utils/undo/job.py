@@ -17,9 +17,14 @@ from ..isolation.act import PERFORM as ISOLATION
 from ..ledger import Entry, Ledger
 from ..lifecycle import Job
 from ..plan import Act
+from ..postgres.entry import SPEC as ENTRY
+from ..postgres.entry import server_for
+from ..postgres.restore.act import performers as restore
+from ..postgres.server import Server
+from ..postgres.write_access.act import performers as write_access
 from .decide import decide
 
-SPEC: Mapping[str, Any] = {"id": {"type": "str", "required": True}}
+SPEC: Mapping[str, Any] = {**ENTRY, "id": {"type": "str", "required": True}}
 
 # These let an address in. Taking back anything else that names an address shuts it out again.
 LETTING_IN = frozenset({"firewall.unblock", "fail2ban.unban"})
@@ -27,10 +32,22 @@ LETTING_IN = frozenset({"firewall.unblock", "fail2ban.unban"})
 
 def job(params: Mapping[str, Any], ledger: Ledger) -> Job[Sequence[Entry]]:
     protected = protected_by(Context.from_params(params).protected)
+
+    def way_in(identity: Mapping[str, Any]) -> Server:
+        return server_for(identity, params)
+
     return Job(
         observe=ledger.entries,
         decide=lambda entries: decide(entries, params["id"]),
-        perform={**performers(protected), **FAIL2BAN, **ISOLATION, **ACCOUNTS, **LOGGING},
+        perform={
+            **performers(protected),
+            **FAIL2BAN,
+            **ISOLATION,
+            **ACCOUNTS,
+            **LOGGING,
+            **restore(way_in),
+            **write_access(way_in),
+        },
         guards=(_unless_letting_in(protected),),
     )
 

@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Any, Callable, Mapping, Sequence
 from urllib.parse import urljoin, urlsplit
 
-from ..clients import docker, http, systemd
+from ..clients import http
 from ..clients.docker import Container
 from ..clients.http import Answer, Target
 from ..clients.systemd import Unit
 from ..deadlines import Deadline, gather
 from ..errors import BadInput
 from ..moments import utc_now
+from ..runtimes import Runtimes
 from ..services import Service
 from .probes import Probe
 
@@ -51,13 +52,16 @@ class Probed:
 
 
 def observe_workload(
-    services: Sequence[Service], deadline: Deadline, clock: Callable[[], datetime] = utc_now
+    services: Sequence[Service],
+    deadline: Deadline,
+    clock: Callable[[], datetime] = utc_now,
+    runtimes: Runtimes | None = None,
 ) -> Workload:
     """Both runtimes at once: one that hangs must not hide the other."""
-    named = [service.unit for service in services if service.unit]
+    runtimes = runtimes or Runtimes(services)
     tasks: Mapping[str, Callable[[Deadline], Any]] = {
-        "systemd": lambda inner: _units(named, inner),
-        "docker": _containers,
+        "systemd": runtimes.units,
+        "docker": runtimes.containers,
     }
     seen = gather(tasks, deadline.remaining())
     return Workload(
@@ -68,15 +72,6 @@ def observe_workload(
         monotonic=time.monotonic(),
         unseen={name: outcome.unseen for name, outcome in seen.items() if outcome.unseen},
     )
-
-
-def _units(named: Sequence[str], deadline: Deadline) -> tuple[Unit, ...] | None:
-    return systemd.units(named, deadline.remaining()) if systemd.booted() else None
-
-
-def _containers(deadline: Deadline) -> tuple[Container, ...] | None:
-    path = docker.socket_path()
-    return docker.containers(path, deadline.remaining) if path else None
 
 
 def observe_http(probes: Sequence[Probe], deadline: Deadline) -> tuple[Probed, ...]:

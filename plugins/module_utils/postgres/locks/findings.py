@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, Sequence
 
-from ...finding import CRITICAL, WARNING, Finding
-from ...quantities import speak_count, speak_duration
+from ...finding import CRITICAL, WARNING, Finding, Remedy
+from ...quantities import speak_duration
 from ..sessions.findings import name_of
 
 Facts = Mapping[str, Any]
@@ -14,6 +14,7 @@ Facts = Mapping[str, Any]
 # Every busy server has somebody waiting for a moment; the query counts who waits for 2 s and more.
 BLOCKED_MANY, BLOCKED_SECONDS = 5, 60
 PREPARED_SECONDS = 600
+REMEDY = "fix_database_locks"
 
 
 def judge_locks(facts: Facts, subject: str) -> Iterator[Finding]:
@@ -33,7 +34,7 @@ def _blocked(facts: Facts, subject: str) -> Iterator[Finding]:
         id="postgres.sessions.blocked",
         level=CRITICAL if waiting >= BLOCKED_MANY or seconds >= BLOCKED_SECONDS else WARNING,
         subject=subject,
-        summary=f"{speak_count(facts['waiting'], 'session')} wait for locks, the longest for "
+        summary=f"{_count(facts['waiting'])} for locks, the longest for "
         f"{speak_duration(seconds)}, behind {behind}",
         evidence={
             "waiting": facts["waiting"],
@@ -41,13 +42,18 @@ def _blocked(facts: Facts, subject: str) -> Iterator[Finding]:
             "root_pids": [root["pid"] for root in roots],
             "roots": roots,
         },
+        remedy=Remedy(REMEDY),
     )
 
 
+def _count(waiting: int) -> str:
+    return "1 session waits" if waiting == 1 else f"{waiting} sessions wait"
+
+
 def _root(root: Mapping[str, Any], prepared: Sequence[Mapping[str, Any]]) -> str:
-    # The lock manager calls every prepared transaction 0.
+    # The lock manager calls every prepared transaction 0; only who asks about its locks knows which it is.
     if root["pid"] == 0:
-        names = " or ".join(str(one["gid"]) for one in prepared) or "gone by now"
+        names = root.get("gid") or " or ".join(str(one["gid"]) for one in prepared) or "gone by now"
         return f"a prepared transaction ({names}, {root['blocked']} behind it)"
     if root["state"] is None:
         return f"pid {root['pid']} ({root['backend_type'] or 'gone by now'}, {root['blocked']} behind it)"
@@ -65,4 +71,6 @@ def _prepared(facts: Facts, subject: str) -> Iterator[Finding]:
                 summary=f"the prepared transaction {one['gid']} of {one['user']} is neither committed nor "
                 f"rolled back for {speak_duration(one['seconds'])}: it keeps its locks through any restart",
                 evidence=one,
+                # Without max_risk and how to resolve it, the playbook only tells what has to be decided.
+                remedy=Remedy(REMEDY, {"gids": [one["gid"]]}),
             )

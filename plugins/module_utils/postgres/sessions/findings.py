@@ -6,18 +6,19 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator, Mapping
 
-from ...finding import CRITICAL, NOTICE, WARNING, Finding
+from ...finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
 from ...quantities import speak_duration
+from .look import IDLE_SECONDS
 
 Facts = Mapping[str, Any]
 
 # Share of the connections that ordinary roles may have.
 CONNECTIONS_HIGH = 0.85
-# Nobody works in a transaction that its client has left alone for so long; it keeps locks and dead rows.
-IDLE_SECONDS, IDLE_LONG_SECONDS = 60, 300
+IDLE_LONG_SECONDS = 300
 TRANSACTION_SECONDS = 1800
 # They are long by nature.
 TOOLS = re.compile(r"^(pg_dump|pg_dumpall|pg_restore|pg_basebackup|pgbackrest|barman|pg_repack)", re.I)
+REMEDY = Remedy("fix_database_connections")
 UPKEEP = re.compile(r"^\s*(vacuum|analyze|reindex|cluster|copy|create\s+(unique\s+)?index|alter\s)", re.I)
 
 
@@ -86,10 +87,16 @@ def _used_up(used: int, of: int, subject: str, said: str, evidence: Mapping[str,
             subject=subject,
             summary=f"{said}: the next one is refused",
             evidence=evidence,
+            remedy=REMEDY,
         )
     elif used >= CONNECTIONS_HIGH * of:
         yield Finding(
-            id="postgres.connections.high", level=WARNING, subject=subject, summary=said, evidence=evidence
+            id="postgres.connections.high",
+            level=WARNING,
+            subject=subject,
+            summary=said,
+            evidence=evidence,
+            remedy=REMEDY,
         )
 
 
@@ -122,12 +129,14 @@ def _idle(facts: Facts, subject: str) -> Iterator[Finding]:
     if not late:
         return
     first = late[0]
-    more = f", and {len(late) - 1} more" if len(late) > 1 else ""
+    number = max(len(late), facts.get("idle_late", 0))
+    more = f", and {number - 1} more" if number > 1 else ""
     yield Finding(
         id="postgres.transaction.idle",
         level=WARNING if first["state_seconds"] >= IDLE_LONG_SECONDS else NOTICE,
         subject=subject,
         summary=f"pid {first['pid']} of {name_of(first)} is idle in transaction for "
         f"{speak_duration(first['state_seconds'])}{more}: it keeps its locks and every dead row since",
-        evidence={"sessions": late},
+        evidence={"number": number, "sessions": late},
+        remedy=REMEDY,
     )

@@ -8,16 +8,22 @@ from typing import Mapping
 from ..look import Look
 
 LISTED = 5
+# Nobody works in a transaction that its client has left alone for so long; it keeps locks and dead rows.
+IDLE_SECONDS = 60
 
-# Everybody but ourselves. Also read by those who look at locks.
+# Everybody but ourselves, in this session. Also read by those who look at locks.
 ACTIVITY: Mapping[str, str] = {
     "a": """MATERIALIZED (
   SELECT pid, usename AS "user", datname AS database, application_name AS application,
-    client_addr AS client, backend_type, state, backend_start, wait_event_type, query_start,
+    client_addr AS client, backend_type, state, backend_start, state_change, wait_event_type, wait_event,
+    query_start, leader_pid, rolsuper AS superuser, rolreplication AS replication,
     extract(epoch FROM clock_timestamp() - xact_start)::float8 AS transaction_seconds,
     extract(epoch FROM clock_timestamp() - state_change)::float8 AS state_seconds,
-    regexp_replace(left(query, 200), '\\s+', ' ', 'g') AS query
-  FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+    extract(epoch FROM clock_timestamp() - query_start)::float8 AS query_seconds,
+    greatest(age(backend_xid), age(backend_xmin)) AS held_transactions,
+    regexp_replace(regexp_replace(left(query, 200), '\\s+', ' ', 'g'),
+      '(password +(E|U&)?)''([^'']|'''')*''?', '\\1***', 'gi') AS query
+  FROM pg_stat_activity LEFT JOIN pg_roles ON pg_roles.oid = usesysid WHERE pid <> pg_backend_pid()
 )""",
     "c": """(
   SELECT * FROM a WHERE backend_type = 'client backend' AND application <> 'firebreak'
@@ -25,6 +31,9 @@ ACTIVITY: Mapping[str, str] = {
 }
 COLUMNS = """pid, "user", database, application, client, backend_type, state, backend_start,
       transaction_seconds, state_seconds, query"""
+# What `Session.of` of sessions/session.py reads.
+SESSION = f"""{COLUMNS}, state_change, query_seconds, wait_event_type, wait_event, leader_pid,
+      superuser, replication"""
 
 SERVER = Look(
     {
@@ -67,6 +76,8 @@ TRANSACTIONS = Look(
         "idle_transactions": f"""(SELECT coalesce(json_agg(x), '[]') FROM (
     SELECT {COLUMNS}
     FROM c WHERE state LIKE 'idle in transaction%%' ORDER BY state_seconds DESC LIMIT {LISTED}) x)""",
+        "idle_late": f"""(SELECT count(*) FROM c
+    WHERE state LIKE 'idle in transaction%%' AND state_seconds >= {IDLE_SECONDS})""",
     },
     ACTIVITY,
 )

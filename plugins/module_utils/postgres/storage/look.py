@@ -20,7 +20,7 @@ UPKEEP = Look(
       extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8) END
     FROM lsn)""",
         "slots": """(SELECT coalesce(json_agg(x), '[]') FROM (
-    SELECT slot_name AS name, slot_type AS kind, active, wal_status,
+    SELECT slot_name AS name, slot_type AS kind, active, wal_status, safe_wal_size AS safe_bytes,
       pg_wal_lsn_diff(lsn.here, restart_lsn)::bigint AS retained_bytes
     FROM pg_replication_slots, lsn ORDER BY 5 DESC NULLS LAST LIMIT 20) x)""",
         "archiver": """(SELECT row_to_json(x) FROM (

@@ -69,13 +69,15 @@ def _standby(facts: Facts, subject: str) -> Iterator[Finding]:
 
 def _slots(facts: Facts, subject: str) -> Iterator[Finding]:
     for one in facts["slots"]:
-        retained, lost = one["retained_bytes"] or 0, one["wal_status"] == "lost"
-        if one["active"] or (retained < RETAINED_BYTES and not lost):
+        retained = one["retained_bytes"] or 0
+        lost, losing = one["wal_status"] == "lost", one["wal_status"] == "unreserved"
+        if one["active"] or (retained < RETAINED_BYTES and not lost and not losing):
             continue
         said = (
             "has lost WAL it needs: its consumer must be set up anew"
             if lost
             else f"keeps {speak_size(retained)} of WAL"
+            + (" and loses what it needs with the next checkpoint" if losing else "")
         )
         yield Finding(
             id="postgres.slot.retaining",

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.docker import (
     DEFAULT_SOCKET,
     containers,
+    host_path,
     of_service,
     places,
     socket_path,
@@ -193,3 +194,25 @@ def test_where_a_container_is_reached_from_the_host(engine: Any) -> None:
 def test_an_odd_list_of_places_is_no_empty_host(engine: Any) -> None:
     with pytest.raises(Unreachable, match="no list"):
         places(engine({"/containers/json": (200, b"{}")}), within_two_seconds)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "expected"),
+    [
+        ([{"Destination": "/var/lib/postgresql", "Source": "/srv/db"}], "/srv/db/17/main"),
+        ([{"Destination": "/var/lib/postgresql/17/main", "Source": "/srv/db"}], "/srv/db"),
+        ([{"Destination": "/etc", "Source": "/srv/etc"}], "/layers/x"),
+        ([], "/layers/x"),
+    ],
+)
+def test_a_place_in_a_container_is_one_on_the_host(
+    engine: Any, mounts: list[dict[str, str]], expected: str
+) -> None:
+    found = {"Mounts": mounts, "GraphDriver": {"Data": {"UpperDir": "/layers/x"}}}
+    path = engine({"/containers/db/json": (200, json.dumps(found).encode())})
+    assert host_path(path, "db", "/var/lib/postgresql/17/main", within_two_seconds) == expected
+
+
+def test_a_container_that_is_gone_has_no_places(engine: Any) -> None:
+    path = engine({"/containers/db/json": (404, b'{"message": "no such container"}')})
+    assert host_path(path, "db", "/data", within_two_seconds) is None

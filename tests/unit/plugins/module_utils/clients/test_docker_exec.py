@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import io
 import json
 import socket
 import socketserver
@@ -15,6 +16,7 @@ import pytest
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.docker_exec import (
     COULD_NOT_START,
     NotRunning,
+    pipe_inside,
     run_inside,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
@@ -166,3 +168,22 @@ def test_another_refusal_is_in_the_engines_words(engine: Engine) -> None:
 def test_an_engine_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="docker"):
         run_inside(tmp_path / "none.sock", "db", ["x"], 1)
+
+
+def test_what_is_piped_is_passed_on_and_only_the_complaints_are_kept(engine: Engine) -> None:
+    engine.output = (frame(1, b"\x00" * 70_000), frame(2, b"oh\n"), frame(1, b"\xff"))
+    sink = io.BytesIO()
+    done = pipe_inside(engine.path, "db", ["pg_dump"], 5, io.BytesIO(b"y" * 700_000), sink)
+    assert (done.code, done.stdout, done.stderr) == (0, "", "oh\n")
+    assert sink.getvalue() == b"\x00" * 70_000 + b"\xff"
+    assert engine.stdin == b"y" * 700_000
+
+
+def test_a_file_that_takes_no_more_ends_the_piping(engine: Engine) -> None:
+    class Full:
+        def write(self, data: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    engine.output, engine.hold = (frame(1, b"x"),), True
+    with pytest.raises(OSError, match="No space left"):
+        pipe_inside(engine.path, "db", ["pg_dump"], 5, None, Full())

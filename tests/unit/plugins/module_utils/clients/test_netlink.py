@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,21 @@ def test_udp_sockets_that_take_from_anybody_are_listed() -> None:
         channel.bind(("::1", 0))
         ports = {(netlink.spoken(each.local), each.port) for each in netlink.udp_listeners(5.0)}
         assert ("::1", channel.getsockname()[1]) in ports
+
+
+def test_own_addresses_come_with_interface_and_network() -> None:
+    loopback = socket.if_nametoindex("lo")
+    assert netlink.Address("127.0.0.1", 8, loopback) in list(netlink.addresses(5.0))
+
+
+def test_of_a_link_between_two_the_near_end_is_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def attribute(kind: int, value: bytes) -> bytes:
+        return struct.pack("=HH", 4 + len(value), kind) + value
+
+    far, near = bytes([198, 51, 100, 1]), bytes([198, 51, 100, 2])
+    message = struct.pack("=BBBBI", socket.AF_INET, 32, 0, 0, 7) + attribute(1, far) + attribute(2, near)
+    monkeypatch.setattr(netlink, "_dump", lambda *_asked: [b"", message])
+    assert list(netlink.addresses(5.0)) == [netlink.Address("198.51.100.2", 32, 7)]
 
 
 def test_neighbours_are_read_without_a_complaint() -> None:

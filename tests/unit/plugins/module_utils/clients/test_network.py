@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.firebreak.incident.plugins.module_utils.clients import network
-from ansible_collections.firebreak.incident.plugins.module_utils.clients.command import Completed
+from ansible_collections.firebreak.incident.plugins.module_utils.clients import netlink, network
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.netlink import Address
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
 
 CHECKOUT = Path(__file__).resolve().parents[5]
@@ -31,20 +31,16 @@ def test_the_responders_address_is_found_past_a_cleared_environment() -> None:
     assert done.stdout.strip() == "203.0.113.9"
 
 
-def answer(monkeypatch: pytest.MonkeyPatch, links: object) -> None:
-    monkeypatch.setattr(network, "find", lambda _program: "/sbin/ip")
-    monkeypatch.setattr(network, "run", lambda argv: Completed(argv, 0, json.dumps(links), ""))
+def answer(monkeypatch: pytest.MonkeyPatch, *own: tuple[str, str, int]) -> None:
+    """Stands for the kernel: interface, address and length of the network's prefix of each own address."""
+    names = list(dict.fromkeys(interface for interface, _address, _prefix in own))
+    monkeypatch.setattr(socket, "if_nameindex", lambda: list(enumerate(names)))
+    addresses = [Address(address, prefix, names.index(interface)) for interface, address, prefix in own]
+    monkeypatch.setattr(netlink, "addresses", lambda _timeout: addresses)
 
 
 def test_bridges_of_containers_are_protected_as_whole_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer(
-        monkeypatch,
-        [
-            {"ifname": "eth0", "addr_info": [{"local": "192.0.2.1", "prefixlen": 24}]},
-            {"ifname": "br-5e1", "addr_info": [{"local": "172.18.0.1", "prefixlen": 16}]},
-            {"ifname": "tun0", "addr_info": [{}]},
-        ],
-    )
+    answer(monkeypatch, ("eth0", "192.0.2.1", 24), ("br-5e1", "172.18.0.1", 16))
     found = network.protected_here()
     assert found["192.0.2.1"] == "it is this host's own address"
     assert found["172.18.0.0/16"] == "it is the container network on br-5e1"
@@ -52,8 +48,11 @@ def test_bridges_of_containers_are_protected_as_whole_networks(monkeypatch: pyte
 
 
 def test_a_host_that_cannot_say_its_own_addresses_is_not_acted_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "find", lambda _program: None)
-    with pytest.raises(Unreachable, match="package iproute2"):
+    def refused(_timeout: float) -> None:
+        raise Unreachable("kernel tables of the network", "permission denied", "Look by hand.")
+
+    monkeypatch.setattr(netlink, "addresses", refused)
+    with pytest.raises(Unreachable, match="permission denied"):
         network.protected_here()
 
 
@@ -70,7 +69,7 @@ def test_gateways_and_resolvers_of_both_families_are_protected(monkeypatch: pyte
         ],
         "/etc/resolv.conf": ["# nameserver 192.0.2.99", "nameserver 192.0.2.53", "nameserver fe80::53%eth0"],
     }
-    answer(monkeypatch, [])
+    answer(monkeypatch)
     monkeypatch.setattr(network, "responder_address", lambda: None)
     monkeypatch.setattr(network, "_lines", lambda path: files.get(path, []))
     assert network.protected_here() == {
@@ -108,13 +107,7 @@ def test_a_datagram_that_no_rule_holds_back_leaves() -> None:
 
 
 def test_own_addresses_know_the_networks_of_containers(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer(
-        monkeypatch,
-        [
-            {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8}]},
-            {"ifname": "br-5e1", "addr_info": [{"local": "172.18.0.1", "prefixlen": 16}]},
-        ],
-    )
+    answer(monkeypatch, ("lo", "127.0.0.1", 8), ("br-5e1", "172.18.0.1", 16))
     found = network.own_addresses()
     assert [(own.address, own.of_container_bridge) for own in found] == [
         ("127.0.0.1", False),

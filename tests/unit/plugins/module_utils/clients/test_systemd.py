@@ -74,26 +74,42 @@ def test_units_are_read_from_what_systemctl_shows(answers: Any) -> None:
 def test_failed_units_of_other_kinds_are_asked_for_by_name(answers: Any) -> None:
     failed = (
         "data.mount    loaded failed failed /data\n"
-        "certbot.service loaded failed failed Certbot\n"
-        "● odd.timer loaded failed failed Odd\n"
+        "sys.slice loaded active active A slice\n"
+        "● certbot.service loaded failed failed Certbot\n"
+        "odd.timer loaded failed failed Odd\n"
     )
-    asked = answers(list_units=(0, failed.replace("● ", "")), show=(0, SHOWN))
+    asked = answers(list_units=(0, failed), show=(0, SHOWN))
     systemd.units(["zekka.service"], 1.0)
-    assert asked[1][-4:] == ["data.mount", "odd.timer", "zekka.service", "*.service"]
-    assert "--all" in asked[1]
+    assert asked[1][asked[1].index("--") + 1 :] == [
+        "certbot.service", "data.mount", "odd.timer", "zekka.service"
+    ]  # fmt: skip
 
 
-def test_services_that_run_need_one_question(answers: Any) -> None:
-    calls = answers(show=(0, "Id=a.service\nActiveState=active\nActiveEnterTimestampMonotonic=5000000\n"))
-    found = systemd.active_services(5.0)
-    assert [(unit.name, unit.active, unit.active_since) for unit in found] == [("a.service", "active", 5.0)]
-    assert len(calls) == 1
-    assert "--all" not in calls[0]
+def test_services_of_which_there_is_nothing_to_know_are_not_asked_for(answers: Any) -> None:
+    listed = (
+        "gone.service not-found inactive dead gone.service\n"
+        "hidden.service masked inactive dead hidden.service\n"
+        "still.service masked active running It was running when it was masked\n"
+        "missed.service not-found failed failed missed.service\n"
+        "named.service not-found inactive dead named.service\n"
+    )
+    asked = answers(list_units=(0, listed), show=(0, "Id=still.service\nActiveState=active\n"))
+    found = {unit.name: unit for unit in systemd.units(["named.service"], 1.0)}
+    assert asked[1][asked[1].index("--") + 1 :] == ["missed.service", "named.service", "still.service"]
+    assert (found["gone.service"].load, found["gone.service"].active) == ("not-found", "inactive")
+    assert found["hidden.service"].load == "masked"
+
+
+def test_where_there_is_no_service_nothing_is_shown(answers: Any) -> None:
+    asked = answers(list_units=(0, "-.slice loaded active active Root Slice\n"))
+    assert systemd.units([], 1.0) == ()
+    assert len(asked) == 1, "without a name systemctl shows the manager"
 
 
 def test_old_systemd_leaves_properties_out(answers: Any) -> None:
     answers(
-        list_units=(0, ""), show=(0, "Id=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\n")
+        list_units=(0, "a.service loaded active running A\n"),
+        show=(0, "Id=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\n"),
     )
     unit = systemd.units([], 1.0)[0]
     assert (unit.name, unit.result, unit.restarts, unit.condition) == ("a.service", "success", 0, True)

@@ -144,6 +144,11 @@ def test_a_socket_that_answers_is_a_server_and_a_dead_one_is_not(
     assert not found.configured
 
 
+def test_a_superuser_without_a_role_is_a_mistake() -> None:
+    with pytest.raises(BadInput, match="application_is_superuser names no role"):
+        parse_server({"application_is_superuser": True}, ())
+
+
 @pytest.mark.parametrize(
     ("image", "service", "is_one"),
     [

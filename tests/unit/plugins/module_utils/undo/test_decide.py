@@ -3,19 +3,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Entry
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import Act, Undo
 from ansible_collections.firebreak.incident.plugins.module_utils.undo.decide import decide
 
 
-def block(name: str, second: int, run: str = "r1", status: str = "done", **given: Any) -> Entry:
-    act = Act("t.block", name, {"n": name}, "reversible", "why", Undo("t.unblock", {"n": name}))
+def block(
+    name: str, second: int, run: str = "r1", status: str = "done", line: int = 0, **given: Any
+) -> Entry:
+    identity = {"n": name, "line": line} if line else {"n": name}
+    act = Act("t.block", name, identity, "reversible", "why", Undo("t.unblock", {"n": name}))
     return Entry.of(act.became(status), f"2026-11-21T22:00:{second:02}.000Z", run, **given)
 
 
-def unblock(name: str, second: int, run: str = "u1", **given: Any) -> Entry:
+def unblock(name: str, second: int, run: str = "u1", status: str = "done", **given: Any) -> Entry:
     act = Act("t.unblock", name, {"n": name}, "reversible", "why", Undo("t.block", {"n": name}))
-    return Entry.of(act.became("done"), f"2026-11-21T22:00:{second:02}.000Z", run, **given)
+    return Entry.of(act.became(status), f"2026-11-21T22:00:{second:02}.000Z", run, **given)
 
 
 def kill(name: str, second: int, run: str = "r1") -> Entry:
@@ -43,6 +48,18 @@ def test_an_incident_takes_back_all_its_runs() -> None:
 def test_what_was_taken_back_already_is_left_alone() -> None:
     decision = decide([block("a", 1), unblock("a", 2)], "r1")
     assert (decision.plan.acts, decision.symptom) == ((), 0)
+
+
+@pytest.mark.parametrize("status", ["failed", "planned", "refused"])
+def test_an_undo_that_failed_or_was_cut_off_can_be_repeated(status: str) -> None:
+    entries = [block("a", 1, incident="I"), unblock("a", 2, status=status, incident="I")]
+    assert targets(entries) == targets(entries, "I") == ["t.unblock a"]
+
+
+def test_acts_that_the_same_one_takes_back_are_taken_back_once() -> None:
+    entries = [block("a", 1, line=1), block("b", 2), block("a", 3, line=2)]
+    assert targets(entries) == ["t.unblock a", "t.unblock b"]
+    assert targets([*entries, unblock("a", 4)]) == ["t.unblock b"]
 
 
 def test_within_an_incident_an_act_and_its_undo_cancel_each_other() -> None:

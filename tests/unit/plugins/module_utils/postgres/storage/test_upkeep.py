@@ -94,6 +94,10 @@ def slot(**given: Any) -> dict[str, Any]:
         ({"retained_bytes": 16 * 1024**2}, None),
         ({"retained_bytes": None}, None),
         ({"retained_bytes": None, "wal_status": "lost"}, "must be set up anew"),
+        (
+            {"retained_bytes": 1024, "wal_status": "unreserved"},
+            "loses what it needs with the next checkpoint",
+        ),
     ],
 )
 def test_a_slot_that_nobody_reads_is_named_with_its_bytes(

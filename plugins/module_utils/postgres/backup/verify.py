@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a dump can be read to its end.
+
+`pg_restore -l` and `gzip -t` pass a dump that was cut off; only reading all of it tells.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import re
+import time
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Callable, Iterator, Sequence
+
+from ...clients.pipes import CHUNK, Sink, Source
+from ...clients.postgres_programs import Ran, run_program
+from ...clients.postgres_session import Access
+from ...deadlines import Deadline
+from ...errors import FirebreakError, IdentityChanged, Unreachable
+from .catalogue import CUSTOM, CUSTOM_GZ, SQL_GZ, Backup, regular
+
+END = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump complete", re.MULTILINE)
+# After the end mark there may still be \unrestrict and a key.
+END_WITHIN = 4096
+LONGEST_LINE = 1024 * 1024
+
+Run = Callable[..., Ran]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """`reason` says why not, else is empty. `tables` and `rows` are those whose data was read."""
+
+    ok: bool
+    reason: str
+    seconds: float
+    tables: int = 0
+    rows: int = 0
+    sha256: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "ok": self.ok,
+            "reason": self.reason,
+            "seconds": self.seconds,
+            "tables": self.tables,
+            "rows": self.rows,
+            "sha256": self.sha256,
+        }
+
+
+class DumpText:
+    """Takes the SQL of a dump as it comes, and counts what it brings."""
+
+    _COPY = re.compile(rb"^COPY .* FROM stdin;\n", re.MULTILINE)
+    _DONE = re.compile(rb"^\\\.\n", re.MULTILINE)
+
+    def __init__(self) -> None:
+        self.tables = self.rows = self.size = 0
+        self._copying, self._rest, self._last = False, b"", b""
+
+    def write(self, data: bytes) -> None:
+        self.size += len(data)
+        self._last = (self._last + data)[-END_WITHIN:]
+        whole, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            # Of a line without end only the beginning matters.
+            self._rest = (self._rest + data)[:LONGEST_LINE]
+            return
+        self._count(self._rest + whole + newline)
+        self._rest = rest
+
+    @property
+    def complete(self) -> bool:
+        return END.search(self._last) is not None
+
+    def _count(self, lines: bytes) -> None:
+        position = 0
+        while True:
+            found = (self._DONE if self._copying else self._COPY).search(lines, position)
+            if self._copying:
+                self.rows += lines.count(b"\n", position, found.start() if found else len(lines))
+            if found is None:
+                return
+            self.tables += not self._copying
+            self._copying, position = not self._copying, found.end()
+
+
+def verify(backup: Backup, access: Access, seconds: float, run: Run = run_program) -> Verification:
+    """Read all of it and throw it away; nothing is asked of the server. `seconds` bound the whole.
+
+    Raises `Unreachable` when it cannot be told: pg_restore is missing, its container does not run, the
+    time is over.
+    """
+    started, deadline, text = time.monotonic(), Deadline(seconds), DumpText()
+    try:
+        with _opened(backup) as stream:
+            digest = _Digest(stream)
+            reason = _read(backup, digest, text, access, deadline, run)
+            # pg_restore leaves alone what comes after the last of its data.
+            _drain(digest, _Nowhere(), deadline, backup)
+    except OSError as error:
+        raise Unreachable(
+            f"backup {backup.path}", str(error.strerror or error), "See that it can be read."
+        ) from error
+    if not reason and backup.sha256 not in (None, digest.hexdigest):
+        reason = "its content is no longer what was recorded when it was taken (sha256 differs)"
+    took = round(time.monotonic() - started, 3)
+    return Verification(not reason, reason, took, text.tables, text.rows, digest.hexdigest)
+
+
+def newest_that_verifies(
+    backups: Sequence[Backup],
+    access: Access,
+    seconds: float,
+    check: Callable[[Backup, Access, float], Verification] = verify,
+) -> tuple[Backup | None, list[tuple[Backup, str]]]:
+    """The first good one of `backups` (newest first), and those before it with the reason why not.
+
+    One that could not be read for a reason outside of it is passed over as well, with that reason.
+    """
+    passed_over: list[tuple[Backup, str]] = []
+    end = time.monotonic() + seconds
+    for backup in backups:
+        left = end - time.monotonic()
+        if left <= 0:
+            passed_over.append((backup, f"not read: the {seconds:g} s for verifying are over"))
+            continue
+        try:
+            verification = check(backup, access, left)
+        except FirebreakError as error:
+            passed_over.append((backup, f"not read: {error}"))
+            continue
+        if verification.ok:
+            return backup, passed_over
+        passed_over.append((backup, verification.reason))
+    return None, passed_over
+
+
+def _read(
+    backup: Backup, digest: _Digest, text: DumpText, access: Access, deadline: Deadline, run: Run
+) -> str:
+    """What is wrong with it; empty when nothing is."""
+    if not backup.size:
+        return "it is empty"
+    source: Source = digest
+    if backup.kind in (CUSTOM_GZ, SQL_GZ):
+        source = gzip.GzipFile(fileobj=digest, mode="rb")
+    try:
+        if backup.kind in (CUSTOM, CUSTOM_GZ):
+            ran = run(access, "pg_restore", ["-f", "-"], deadline.remaining(), source, text)
+            if not ran.ok:
+                return f"pg_restore cannot read it to its end: {ran.complaint}"
+        else:
+            _drain(source, text, deadline, backup)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        return f"it cannot be decompressed: {error}"
+    if not text.complete:
+        return "it lacks the mark at its end: it was cut off, or it is no dump of PostgreSQL"
+    return ""
+
+
+def _drain(source: Source, sink: Sink, deadline: Deadline, backup: Backup) -> None:
+    while True:
+        data = source.read(CHUNK)
+        if not data:
+            return
+        sink.write(data)
+        if deadline.over:
+            raise Unreachable(
+                f"backup {backup.path}", "it could not be read in time", "Give more time for verifying."
+            )
+
+
+class _Digest:
+    """Reads a file and keeps count of what it read."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._hash = stream, hashlib.sha256()
+
+    def read(self, size: int = CHUNK) -> bytes:
+        data = self._stream.read(size)
+        self._hash.update(data)
+        return data
+
+    def seek(self, position: int) -> None:
+        raise io.UnsupportedOperation(f"seek to {position}")
+
+    @property
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+class _Nowhere:
+    def write(self, data: bytes) -> None:
+        """Gone."""
+
+
+@contextmanager
+def _opened(backup: Backup) -> Iterator[BinaryIO]:
+    """The same file that was listed."""
+    with regular(backup.path) as stream:
+        status = os.fstat(stream.fileno()) if stream else None
+        if not (stream and status and (status.st_ino, status.st_mtime_ns) == (backup.inode, backup.mtime_ns)):
+            raise IdentityChanged(
+                f"backup {backup.path}",
+                "it was written to in the meantime",
+                "Look again when it is finished.",
+            )
+        yield stream
