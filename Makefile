@@ -34,6 +34,8 @@ lint: setup ## ansible-lint, ruff, mypy, generated tables, ansible-test sanity
 bench: lab ## Benchmarks; prints what was reached
 	python tests/performance/login_scan.py
 	python tests/performance/triage.py
+	python tests/performance/pg_locks.py
+	python tests/performance/pg_sessions.py
 
 docs: setup ## Write the generated tables
 	python tools/docs

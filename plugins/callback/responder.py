@@ -43,7 +43,6 @@ requirements:
 
 import atexit
 import contextlib
-import gc
 import os
 import sys
 import time
@@ -127,9 +126,6 @@ class CallbackModule(CallbackBase):
             if terminal and self._display.verbosity < 2:
                 self._live = LiveLine(sys.stdout, self._display._lock, self._describe(painter))
         atexit.register(self._interrupted)
-        # What is loaded by now stays to the end. Neither this process nor the workers that it forks, each
-        # with a copy of every page that is touched, shall look for garbage in it again.
-        gc.freeze()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._flush()

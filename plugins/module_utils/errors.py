@@ -23,8 +23,17 @@ class FirebreakError(Exception):
         self.result: Mapping[str, Any] = result or {}
 
     def as_result(self) -> dict[str, Any]:
-        """The keyword arguments for `fail_json`."""
-        return {**self.result, "msg": str(self)}
+        """The keyword arguments for `fail_json`.
+
+        A name in the message may be an attacker's, and not every callback keeps it from the terminal.
+        """
+        return {**self.result, "msg": "".join(map(_visible, str(self)))}
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() or character in "\n\t":
+        return character
+    return character.encode("unicode_escape").decode("ascii")
 
 
 class BadInput(FirebreakError):

@@ -85,6 +85,8 @@ options:
     description:
       - Whether to delete backups beyond the O(backup.keep) newest ones that can be read, and their manifests.
         Needs O(max_risk=destructive). Those that cannot be read are not counted and not deleted.
+      - Only what this module has taken, or had O(backup.command) take, is deleted; what else lies there is
+        counted and left alone, and so is what was begun in the future by its time.
       - Those without a manifest are read to their end for that.
     type: bool
     default: false

@@ -168,8 +168,8 @@ due:
       description: Since the last analyze by whomever, in seconds; null for never.
       type: float
 invalid_indexes:
-  description: Indexes that no query uses and that are no leftovers, with C(index), C(table), C(bytes),
-    C(valid), C(ready) (whether writes keep it up to date), C(unique) and C(constraint).
+  description: Indexes that no query uses, that nobody builds and that are no leftovers, with C(index),
+    C(table), C(bytes), C(valid), C(ready) (whether writes keep it up to date), C(unique) and C(constraint).
   returned: success
   type: list
   elements: dict

@@ -19,7 +19,8 @@ description:
   - Only with O(swap), the copy is then put in its place. The database in use takes no more sessions, those it
     has are ended, both change names in one statement, and sessions are let in again. Settings, privileges,
     comment and connection limit go along; a database that was made read-only stays so. When any of that
-    fails, everything is as it was.
+    fails, everything is as it was. A module that is killed in between leaves the database closed; a finding
+    says so, and the undo playbook or a second run opens it.
   - The old database is kept as C(<name>_before_<UTC time>), with everything that was written to it since the
     backup. The undo playbook changes the names back. Neither way is any database dropped, but for a copy that
     was never in use.
@@ -27,6 +28,11 @@ description:
     superuser, and too little room for a second copy. O(swap) is also refused for a database with logical
     replication slots, subscriptions or prepared transactions, or with a session that is never ended, such as
     that of a C(pg_dump), of replication or of a superuser.
+  - What is in a backup is run by the server as a superuser, so whoever can write to O(directory) can have the
+    server do anything. A plain dump is given to a C(psql) that is restricted (C(\restrict)), so that it
+    starts no program on this host, and one that is too old for that is not used.
+  - A copy without a single row, or with an empty table that has rows in use and that the backup brings no
+    data of (C(--schema-only), C(--exclude-table-data)), fails the check.
   - A failure while loading drops the copy again. One that does not hold what the backup holds is kept for you
     to look at, and is not put in place.
   - A copy that is checked is used by the next run, and made a second time only for another backup. A backup

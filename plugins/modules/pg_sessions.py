@@ -19,7 +19,11 @@ description:
     session; roles that are superusers or may replicate; C(pg_dump), C(pg_restore), C(pg_basebackup),
     C(pgbackrest), C(barman), C(patroni) and their like by application_name; sessions whose last query is
     LISTEN; Firebreak's own. At most 20 of them are listed among the refusals, the rest is counted.
-  - With every connection taken, only a superuser gets in. Over the local socket that needs no password.
+  - Fails when the role it logs in as is not shown the sessions of others; C(pg_monitor) shows them, and
+    C(pg_signal_backend) lets it end them.
+  - With every connection of ordinary roles taken, only a superuser gets in. Over the local socket that needs
+    no password. Where a superuser's application has taken those as well, nobody gets in, and the message says
+    how to end a session from the operating system.
   - What was wrong is measured in sessions that match, without the protected ones unless they are named in
     O(pids). With O(free_connections) it is measured in connections that are short of it.
   - Every act is V(disruptive), so O(max_risk=disruptive) is needed. None can be taken back.

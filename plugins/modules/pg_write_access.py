@@ -20,7 +20,9 @@ description:
   - Since when the setting holds is written beside it, as C(firebreak.read_only_since) of the database, so
     that the sessions from before can be told from the others at any later time.
   - Undo puts back what was set before, and ends the sessions that began read-only. So does
-    O(state=read_write), which leaves nothing set.
+    O(state=read_write), which leaves nothing set. Where somebody has set it back by hand, that ends the
+    sessions from after the setting that are still there. One that was restored in its place and has its
+    settings is opened instead of it; without that, one with another name by now is left as it is.
   - Proven by a new session of the application's where its password is configured, else of the
     administrator's, whose write must be refused.
   - A role that has C(default_transaction_read_only = off) of its own overrides the database. It is reported
@@ -110,7 +112,8 @@ from ansible_collections.firebreak.incident.plugins.module_utils.postgres.write_
 def main() -> None:
     module = AnsibleModule(argument_spec={**SPEC, **change_spec()}, supports_check_mode=True)
     try:
-        result = run_change(module.params, module.check_mode, job(module.params))
+        # Closing a database is never refused because it was opened again before.
+        result = run_change(module.params, module.check_mode, job(module.params), cooldown=False)
     except FirebreakError as error:
         module.fail_json(**error.as_result())
     module.exit_json(**result)

@@ -19,15 +19,18 @@ def inventory(variables: Mapping[str, Any]) -> dict[str, Any]:
     every host that asked for all others would make that minutes in a fleet.
     """
     hostvars = variables.get("hostvars", {})
-    endpoints = {
-        host: str(hostvars[host].get("ansible_host") or host)
-        for host in variables.get("groups", {}).get("all", ())
-    }
-    found, unresolved = resolve(endpoints)
+    endpoints = {host: _endpoint(host, hostvars[host]) for host in variables.get("groups", {}).get("all", ())}
+    found, unresolved = resolve({host: endpoint for host, endpoint in endpoints.items() if endpoint})
     return {
         "addresses": {host: sorted(addresses) for host, addresses in found.items()},
         "unresolved": unresolved,
     }
+
+
+def _endpoint(host: str, known: Mapping[str, Any]) -> str | None:
+    """None for what is asked from here, as a database that somebody else runs: its name is no address."""
+    given = known.get("ansible_host")
+    return str(given or host) if given or known.get("ansible_connection") != "local" else None
 
 
 def resolve(endpoints: Mapping[str, str]) -> tuple[dict[str, Iterable[str]], list[str]]:

@@ -55,6 +55,9 @@ WAYS = pytest.mark.parametrize(
     [("zekka1", SOCKET), ("zekka1", TCP), ("matrixon1", INSIDE)],
     ids=["psql", "library", "17"],
 )
+TWO_WAYS = pytest.mark.parametrize(
+    ("host", "postgres"), [("zekka1", TCP), ("matrixon1", INSIDE)], ids=["library", "17"]
+)
 
 
 class Servers:
@@ -136,6 +139,8 @@ def servers(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
     yield found
     found.sql("matrixon1", f"DROP DATABASE {DATABASE} WITH (FORCE)", database="postgres")
     lab.run("zekka1", ["bash", "-c", STOP])
+    for host in ("zekka1", "matrixon1"):
+        lab.run(host, ["rm", "-f", "/run/holder.sql", "/run/busy.sql"])
 
 
 @pytest.fixture
@@ -194,7 +199,7 @@ def test_dead_rows_go_and_statistics_come(
     assert "done within 1 h" in again["actions"][0]["reason"]
 
 
-@WAYS
+@TWO_WAYS
 def test_an_index_is_rebuilt_while_others_read_and_write(
     servers: Servers, host: str, postgres: Mapping[str, Any], orders: str
 ) -> None:
@@ -230,9 +235,7 @@ def test_who_sits_in_a_transaction_is_named_and_nothing_is_started(
     assert servers.invalid(host) == ""
 
 
-@pytest.mark.parametrize(
-    ("host", "postgres"), [("zekka1", TCP), ("matrixon1", INSIDE)], ids=["library", "17"]
-)
+@TWO_WAYS
 def test_what_a_rebuild_left_that_waited_in_vain_or_took_too_long_is_dropped(
     servers: Servers, host: str, postgres: Mapping[str, Any], orders: str
 ) -> None:
@@ -301,7 +304,7 @@ def test_only_leftovers_of_rebuilds_are_cleaned_up(servers: Servers, host: str, 
     assert (again["changed"], again["verdict"]) == (False, "not_needed")
 
 
-@WAYS
+@TWO_WAYS
 def test_odd_names_are_themselves(servers: Servers, host: str, postgres: Mapping[str, Any]) -> None:
     odd = 'Odd "t;x" 100% it\'s'
     name = '"' + odd.replace('"', '""') + '"'

@@ -258,6 +258,61 @@ def test_what_fails_leaves_everything_as_it_was(lab: Lab, cluster: None, sql: Ca
     assert "DROP DATABASE" in beyond["msg"] and sql(ABOUT) == before
 
 
+def test_a_hostile_script_starts_nothing_here(lab: Lab, cluster: None, sql: Callable[..., Any]) -> None:
+    before = sql(ABOUT)
+    script = f"""
+    cd {DUMPS}; rm -f /tmp/firebreak-was-here
+    PGDATABASE='{ODD}' runuser -u postgres -- pg_dump -p {PORT} > sound.sql
+    {{ grep -v '^.unrestrict' sound.sql; cat; }} | gzip > hostile.sql.gz
+    PGDATABASE='{ODD}' runuser -u postgres -- pg_dump -p {PORT} --schema-only -Fc > schema.dump
+    """
+    tail = r"""
+    SELECT 1 \! touch /tmp/firebreak-was-here
+    \unrestrict x
+    \echo `touch /tmp/firebreak-was-here`
+-- PostgreSQL database dump complete
+"""
+    lab.run("zekka1", ["bash", "-ec", script], input=tail).check("dumping")
+    options = {"database": ODD, "postgres": PLACES["psql"], "services": {}}
+    hostile = module("zekka1", "pg_restore", backup=f"{DUMPS}/hostile.sql.gz", **options)
+    assert statuses(hostile) == ["create done", "load failed", "check refused"]
+    assert "restricted" in hostile["msg"] and "was dropped" in hostile["msg"] and sql(ABOUT) == before
+    lab.run("zekka1", ["test", "!", "-e", "/tmp/firebreak-was-here"]).check("it ran")
+
+    half = module("zekka1", "pg_restore", backup=f"{DUMPS}/schema.dump", **options)
+    assert "--schema-only" in half["msg"] and sql(ABOUT) == before
+    sound = module("zekka1", "pg_restore", backup=f"{DUMPS}/sound.sql", **options)
+    assert sound["verdict"] == "resolved", sound
+
+
+def test_the_application_s_superuser_is_put_onto_the_copy_and_back(
+    lab: Lab, play: Callable[..., Any]
+) -> None:
+    def inside(query: str) -> str:
+        words = ["docker", "exec", "-i", "matrixon-postgres", "psql", "-qXAt", "-U", "matrixon"]
+        return lab.run("matrixon1", words, input=query).check(query).stdout.strip()
+
+    wanted = {"limit": "matrixon1", "database": "matrixon"}
+    counted = "SELECT (SELECT count(*) FROM items), (SELECT count(*) FROM events)"
+    try:
+        before = inside(counted)
+        assert play("backup_database", limit="matrixon1", max_age=0).code == 0
+        inside("INSERT INTO items (name) VALUES ('new')")
+        later = inside(counted)
+        assert later != before
+        first = play("restore_database", swap=True, max_risk="destructive", **wanted)
+        restored = first.result("matrixon1", "pg_restore")
+        assert first.code == 0 and restored["verdict"] == "resolved", first.output
+        assert inside(counted) == before
+
+        undone = play("undo", limit="matrixon1", id=first.result("matrixon1", "begin")["run"]["id"])
+        assert undone.code == 0 and statuses(undone.result("matrixon1", "undo"))[0] == "swap_back done"
+        assert inside(counted) == later
+    finally:
+        inside("DELETE FROM items WHERE name = 'new'")
+        lab.reset("matrixon1")
+
+
 def test_damage_is_found_and_named(lab: Lab, cluster: None, sql: Callable[..., Any]) -> None:
     options = {"database": ODD, "backup": f"{DUMPS}/odd.dump", "postgres": PLACES["psql"], "services": {}}
     sound = module("zekka1", "pg_restore_info", deep=True, **options)

@@ -210,7 +210,7 @@ def test_only_as_many_go_as_are_needed_and_the_useless_first(cluster: Lab) -> No
     assert ["idle in transaction" in reason for reason in told(done, "done")] == [True] * 2 + [False] * 3
     assert left["by_state"] == {"idle": 5, "active": 2}
     assert (impossible["verdict"], impossible["after"]["short"]) == ("improved", 2)
-    assert "2 of the 397 connections" in told(impossible, "refused")[0]
+    assert "397 connections are to be free, and 2 more" in told(impossible, "refused")[0]
 
 
 def test_a_query_is_cancelled_and_an_idle_session_is_not(cluster: Lab) -> None:

@@ -23,6 +23,8 @@ CPU_SHARED = ("host.pressure.high", "cpu")
 SECURITY = {"playbook": "contain_security", "inputs": {}, "cures": True}
 BREAK_IN = {"playbook": "contain_security", "inputs": {"threat": "compromise"}, "cures": False}
 UNBLOCK = {"playbook": "fix_firewall", "inputs": {"address": "172.29.77.12"}, "cures": True}
+LOCKS = {"playbook": "fix_database_locks", "inputs": {}, "cures": True}
+CONNECTIONS = {"playbook": "fix_database_connections", "inputs": {"free_connections": 6}, "cures": True}
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ OF_FAULT = {
     "memory-killed": Expected("workload.unit.failed", "lab-leak"),
     "redis-full": Expected("redis.memory.full", "", follows=OUTAGE),
     "pool-exhausted": Expected(
-        "postgres.connections.exhausted", "", follows=OUTAGE | {"postgres.application.refused"}
+        "postgres.connections.exhausted", "", CONNECTIONS, follows=OUTAGE | {"postgres.application.refused"}
     ),
-    "sessions-blocked": Expected("postgres.sessions.blocked", "3"),
+    "sessions-blocked": Expected("postgres.sessions.blocked", "3", LOCKS),
     "certificate-expired": Expected("certificate.served.expired", "", follows=OUTAGE),
     "certificate-not-reloaded": Expected("certificate.served.differs", "reloaded"),
     "resolver-dead": Expected("network.dns.failing", "127.0.0.9"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping, Sequence
 
+from ..errors import Unreachable
 from . import docker
 from .command import Completed, find
 from .docker_exec import NotRunning, pipe_inside
@@ -22,6 +23,8 @@ from .postgres_session import CONNECT_SECONDS, NONE, STOPPED, Access, Refused, a
 
 # The time limit inside a container, which holds when nobody here is left to end anything.
 KILL_AFTER, LATER = 5, 2
+# Its directory says of which release a program is.
+RELEASE = re.compile(r"(?:/|pgsql-)(\d+)/bin/[^/]+$")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,13 @@ def run_program(
         path = path_of(program, major)
         if path is None:
             raise Refused(access, f"{program} is not on this host", "Install postgresql-client.")
+        release = RELEASE.search(path)
+        if major is not None and release and int(release.group(1)) < major:
+            raise Refused(
+                access,
+                f"{program} here is of release {release.group(1)}, and the server of {major}",
+                f"Install postgresql-client-{major}.",
+            )
         done = pipe([*become(os_user(access)), path, *arguments], seconds, *ends, env)
     else:
         done = _inside(access, [program, *arguments], seconds, *ends, env)
@@ -127,7 +137,9 @@ def _inside(
     limit = ["timeout", "-s", "INT", "-k", str(KILL_AFTER), str(math.ceil(seconds) + LATER)]
     try:
         done = pipe_inside(engine, str(access.container), [*limit, *argv], seconds, source, sink, env)
-    except NotRunning as error:
+    except Unreachable as error:
+        if not isinstance(error, NotRunning):
+            raise
         raise Refused(access, f"{error.subject}: {error.problem}", error.cure, STOPPED) from error
     if done.code in (NOT_EXECUTABLE, NOT_FOUND):
         raise Refused(access, f"{argv[0]} cannot be started: {done.complaint}", "Install it there.")

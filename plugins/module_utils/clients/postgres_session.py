@@ -35,7 +35,19 @@ _REFUSALS: Sequence[tuple[str, str, str]] = (
     (r"no password supplied|password.* required", PASSWORD, "Give its password in the inventory."),
     (r"(peer|ident) authentication failed", PEER, "Run as root (become: true), or give host and password."),
     (r"no pg_hba\.conf entry|pg_hba\.conf rejects", RULE, "See pg_hba.conf and pg_hba_file_rules."),
-    (r"too many clients|connection slots are reserved|too many connections for", FULL, "End idle sessions."),
+    (
+        r"too many clients",
+        FULL,
+        "Nobody gets in, no superuser either: stop for a moment the application that holds them, or end the "
+        "session that is there longest, as root: pkill -o -f '^postgres: .* idle' (never with -9). "
+        "Then repeat.",
+    ),
+    (
+        r"connection slots are reserved",
+        FULL,
+        "A superuser still gets in: end idle sessions as one (user in firebreak_postgres).",
+    ),
+    (r"too many connections for", FULL, "End its idle sessions, or raise its CONNECTION LIMIT."),
     (r"role .* does not exist", ROLE, "See firebreak_postgres: user, application_user."),
     (r"role .* is not permitted to log in", ROLE, "ALTER ROLE … LOGIN."),
     (r"database .* does not exist", DATABASE, "See firebreak_postgres: database."),

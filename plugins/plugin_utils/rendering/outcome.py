@@ -10,7 +10,7 @@ from typing import Any
 
 from .contract import KEYS, parts, reports
 from .failure import Failure, failed, unreachable
-from .model import FAILED, IGNORED, RESCUED, UNREACHABLE, Outcome
+from .model import FAILED, IGNORED, RESCUED, SKIPPED, UNREACHABLE, Outcome
 from .text import clean, clean_lines
 
 _DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
@@ -93,7 +93,7 @@ def _label(item: Mapping[str, Any]) -> str:
 
 
 def _notes(status: str, result: Mapping[str, Any], action: str) -> Iterator[str]:
-    if status in (FAILED, UNREACHABLE, RESCUED, IGNORED) or "censored" in result:
+    if status in (FAILED, UNREACHABLE, RESCUED, IGNORED, SKIPPED) or "censored" in result:
         return
     if action not in _DEBUG and not action.startswith(_OURS):
         return

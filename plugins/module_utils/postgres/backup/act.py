@@ -25,7 +25,16 @@ from ...quantities import speak_duration
 from ..entry import access_to
 from ..server import Server
 from . import script
-from .catalogue import GLOBALS, Backup, everything, found, globals_name_for, looked_at, name_for
+from .catalogue import (
+    CLOCK_SECONDS,
+    GLOBALS,
+    Backup,
+    everything,
+    found,
+    globals_name_for,
+    looked_at,
+    name_for,
+)
 from .files import Careful, becoming, manifest_of, named, sync, write_manifest
 from .observe import Cluster, Proofs
 from .verify import Verification
@@ -195,7 +204,9 @@ def _delete(setting: Setting, identity: Mapping[str, Any]) -> None:
     backup = next((one for one in everyone if one.path == str(path)), None)
     if backup is None or (backup.inode, backup.mtime_ns) != (identity["inode"], identity["mtime_ns"]):
         raise IdentityChanged(f"backup {path}", "it is gone or another one by now", "Look again.")
-    newer = [one for one in everyone[: everyone.index(backup)] if _replaces(setting, one, backup)]
+    present = setting.clock().timestamp() + CLOCK_SECONDS
+    others = [one for one in everyone[: everyone.index(backup)] if one.created <= present]
+    newer = [one for one in others if _replaces(setting, one, backup)]
     if len(newer) < keep:
         raise IdentityChanged(
             f"backup {path}",

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import stat
 import zlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator, Mapping
+from typing import Any, BinaryIO, Iterator, Mapping, Sequence
 from urllib.parse import quote, unquote
 
 from ...errors import Unreachable
@@ -21,6 +22,10 @@ from ...moments import iso_at
 CUSTOM, CUSTOM_GZ, SQL, SQL_GZ, GLOBALS = "custom", "custom_gz", "sql", "sql_gz", "globals"
 MANIFEST, GLOBALS_ENDING = ".json", ".globals.sql"
 STAMP, STAMP_LENGTH = "%Y%m%dT%H%M%SZ", 16
+# What a file has until it is whole and proved.
+PART = ".part"
+# By how much the clock that gave a file its time may be ahead.
+CLOCK_SECONDS = 300
 MOST_ENTRIES = 20_000
 MANIFEST_BUDGET = 65536
 HEAD = 4096
@@ -30,6 +35,8 @@ ANONYMOUS = frozenset(
 )
 
 _NAME = re.compile(r"(?P<stem>.+?)\.(?:dump|sql|pgdump|pgsql|custom|backup)(?:\.gz)?", re.DOTALL)
+_GLOBALS = re.compile(rf"cluster-\d{{8}}T\d{{6}}Z{re.escape(GLOBALS_ENDING)}")
+_PART = re.compile(rf".+-\d{{8}}T\d{{6}}Z(?:\.dump|{re.escape(GLOBALS_ENDING)}){re.escape(PART)}", re.DOTALL)
 _STAMP = re.compile(r"[-_. ]?\d{8}T\d{6}Z$")
 # 20261122, 2026-11-22, with or without a time after it, or seconds since the epoch.
 _DATE = re.compile(
@@ -98,6 +105,25 @@ def everything(directory: str) -> tuple[Backup, ...]:
     return tuple(sorted(_listed(directory), key=lambda one: (one.created, one.path), reverse=True))
 
 
+def by_age(backups: Sequence[Backup], now: float) -> tuple[Backup, ...]:
+    """Those that were begun in the future come last: when they were, nobody knows."""
+    return tuple(sorted(backups, key=lambda one: one.created > now + CLOCK_SECONDS))
+
+
+def unfinished(directory: str) -> tuple[tuple[str, int], ...]:
+    """Path and size in bytes of what runs that were cut off have left; not what is being written."""
+    left = []
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if not (_PART.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)):
+                continue
+            with contextlib.suppress(OSError), regular(entry.path) as stream:
+                if stream is not None:
+                    fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    left.append((entry.path, os.fstat(stream.fileno()).st_size))
+    return tuple(sorted(left))
+
+
 def name_for(database: str, moment: datetime) -> str:
     """The file name of a dump begun then, fit for any name a database can have."""
     safe = quote(database, safe="")
@@ -128,7 +154,7 @@ def looked_at(path: str, name: str | None = None) -> Backup | None:
         status = os.fstat(stream.fileno())
         head, packed = _head(stream)
     manifest, stem = _manifest(path + MANIFEST), named.group("stem")
-    if name.endswith(GLOBALS_ENDING):
+    if _GLOBALS.fullmatch(name):
         kind, database = GLOBALS, None
     else:
         dumped = head.startswith(b"PGDMP")
@@ -146,7 +172,7 @@ def looked_at(path: str, name: str | None = None) -> Backup | None:
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def regular(path: str) -> Iterator[BinaryIO | None]:
     """The file opened, None when it is a directory, a pipe or the like. Links raise `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

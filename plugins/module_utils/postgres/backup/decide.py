@@ -126,9 +126,10 @@ def _reason(snapshot: Snapshot, name: str, wishes: Wishes) -> str:
 
 def _lateness(snapshot: Snapshot, examined: Sequence[Examined], wishes: Wishes) -> float:
     """Seconds by which the newest that was verified is too old."""
-    if any(one.verified and one.backup.created >= wishes.since for one in examined):
+    known = [one for one in examined if not snapshot.in_future(one.backup)]
+    if any(one.verified and one.backup.created >= wishes.since for one in known):
         return 0
-    good = next((one for one in examined if one.verified or one.backup.proved), None)
+    good = next((one for one in known if one.verified or one.backup.proved), None)
     return max(1.0, round(wishes.since - good.backup.created, 1)) if good else NEVER
 
 
@@ -139,10 +140,16 @@ def _surplus(snapshot: Snapshot, needed: Sequence[str], wishes: Wishes) -> list[
     """
     surplus: list[Backup] = []
     for name in snapshot.databases:
-        # A file that does not say what it is a dump of counts, and is left alone.
-        good = [one.backup for one in snapshot.examined[name] if one.verified]
-        surplus += [one for one in good[wishes.keep - (name in needed) :] if one.database == name]
-    return [*surplus, *snapshot.globals[wishes.keep - bool(needed and not wishes.command) :]]
+        # What was not taken here, or from nobody knows when or of what, is somebody else's to delete.
+        good = [one for one in _dated(snapshot, name) if one.verified]
+        extra = [one.backup for one in good[wishes.keep - (name in needed) :]]
+        surplus += [one for one in extra if one.database == name and one.manifest]
+    globals_ = [one for one in snapshot.globals if not snapshot.in_future(one)]
+    return [*surplus, *globals_[wishes.keep - bool(needed and not wishes.command) :]]
+
+
+def _dated(snapshot: Snapshot, name: str) -> list[Examined]:
+    return [one for one in snapshot.examined[name] if not snapshot.in_future(one.backup)]
 
 
 def _deletion(backup: Backup, snapshot: Snapshot, wishes: Wishes) -> Act:

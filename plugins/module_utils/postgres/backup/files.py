@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -13,10 +14,9 @@ from typing import Any, BinaryIO, Callable, Iterator, Mapping
 from ...clients.procfs import Space
 from ...errors import Unreachable
 from ...quantities import speak_size
-from .catalogue import MANIFEST
+from .catalogue import MANIFEST, PART
 from .findings import reserve
 
-PART = ".part"
 CHECK_EVERY = 32 * 1024 * 1024
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -36,6 +36,8 @@ def becoming(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     try:
         # Never opened again by its name: the directory may be somebody else's, who puts a link there.
         with stream:
+            # Held as long as somebody writes it: what is left of a run that was cut off is not.
+            fcntl.flock(stream, fcntl.LOCK_EX)
             yield part, stream
         with named(f"backup {path}"):
             part.rename(path)

@@ -7,7 +7,7 @@ from typing import Iterator, Mapping, Sequence
 
 from ...finding import NOTICE, WARNING, Finding, Remedy
 from ...moments import iso_at
-from ...quantities import GIB, share, speak_count, speak_duration, speak_size
+from ...quantities import GIB, share, speak_count, speak_duration, speak_list, speak_size
 from .observe import Cluster, Examined, Room, Snapshot
 
 REMEDY = Remedy("backup_database")
@@ -17,6 +17,7 @@ RESERVE_SHARE, RESERVE_BYTES = 0.1, GIB
 NEARLY_FULL = 90.0
 # How much a database may have grown since it was last dumped.
 GROWTH = 2
+LISTED, EVIDENCE = 3, 100
 
 
 def judge(snapshot: Snapshot, max_age: float) -> list[Finding]:
@@ -25,7 +26,7 @@ def judge(snapshot: Snapshot, max_age: float) -> list[Finding]:
     for database in snapshot.databases:
         subject = f"backup of {database}, {snapshot.subject}"
         found += _of_database(snapshot, snapshot.examined[database], subject, max_age)
-    return [*found, *_room(snapshot)]
+    return [*found, *_room(snapshot), *_left(snapshot)]
 
 
 def latest(examined: Sequence[Examined]) -> Examined | None:
@@ -95,7 +96,8 @@ def _of_database(
             remedy=REMEDY,
         )
     yield from _unreadable(examined, subject)
-    if good and snapshot.now - good.backup.created > max_age:
+    # That a new one is demanded whatever there is says nothing against what there is.
+    if good and max_age and snapshot.now - good.backup.created > max_age:
         age = snapshot.now - good.backup.created
         kind = "can be read" if good.verified else "is there"
         yield Finding(
@@ -138,6 +140,31 @@ def _unreadable(examined: Sequence[Examined], subject: str) -> Iterator[Finding]
             subject=subject,
             summary=f"{speak_count(len(unread), 'dump')} could not be tried: {unread[0].reason}",
             evidence={"unread": [{"path": one.backup.path, "reason": one.reason} for one in unread]},
+        )
+
+
+def _left(snapshot: Snapshot) -> Iterator[Finding]:
+    everyone = [one.backup for examined in snapshot.examined.values() for one in examined]
+    future = sorted({one.path for one in everyone if snapshot.in_future(one)})
+    if future:
+        yield Finding(
+            id="postgres.backup.future",
+            level=WARNING,
+            subject=f"directory {snapshot.room.directory}",
+            summary=f"by its time, {speak_list(future, LISTED)} was begun in the future: a clock was or is "
+            f"wrong; it is used last, is never new enough, and is not deleted",
+            evidence={"paths": future[:EVIDENCE]},
+        )
+    if snapshot.unfinished:
+        size = sum(each for _path, each in snapshot.unfinished)
+        paths = [path for path, _size in snapshot.unfinished]
+        yield Finding(
+            id="postgres.backup.unfinished",
+            level=NOTICE,
+            subject=f"directory {snapshot.room.directory}",
+            summary=f"{speak_list(paths, LISTED)} ({speak_size(size)}) was left by a dump that was cut off, "
+            f"and nobody writes it any more: delete it",
+            evidence={"paths": paths[:EVIDENCE], "bytes": size},
         )
 
 

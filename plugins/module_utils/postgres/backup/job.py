@@ -18,7 +18,7 @@ from ..entry import SPEC as ENTRY
 from ..entry import reach
 from ..server import Server, describe
 from .act import Setting, performers
-from .catalogue import GLOBALS, Backup, everything
+from .catalogue import GLOBALS, Backup, by_age, everything, unfinished
 from .decide import Wishes, change, inform
 from .observe import (
     DEPTHS,
@@ -132,13 +132,14 @@ def _snapshot(
     directory = params["backup"]["directory"]
     configured = server.administrator.database
     databases = wanted(params["databases"], params["all_databases"], configured, cluster, server)
-    backups = everything(directory)
+    moment = now()
+    backups = by_age(everything(directory), moment)
     dumps = [one for one in backups if one.kind != GLOBALS]
     # One without a name can be of the only database that is meant, but not of each of several.
     unnamed = [None] if len(databases) == 1 else []
     return Snapshot(
         subject=describe(server),
-        now=now(),
+        now=moment,
         databases=databases,
         examined={
             name: examine([one for one in dumps if one.database in (name, *unnamed)]) for name in databases
@@ -147,6 +148,7 @@ def _snapshot(
         cluster=cluster,
         unseen=unseen,
         globals=tuple(one for one in backups if one.kind == GLOBALS and counted(one)),
+        unfinished=unfinished(directory),
     )
 
 

@@ -19,7 +19,7 @@ from ...services import parse_services
 from ..entry import SECONDS, access_to, enter, reach
 from ..look import Look, ask
 from ..server import Server, describe, parse_server
-from .catalogue import Backup
+from .catalogue import CLOCK_SECONDS, Backup
 from .verify import Verification, verify
 
 NONE, NEWEST, ALL = "none", "newest", "all"
@@ -80,7 +80,7 @@ class Examined:
 class Snapshot:
     """`examined` are the backups of each wanted database, newest first. No `cluster`: `unseen` says why.
 
-    `now` is in seconds since the epoch.
+    `now` is in seconds since the epoch. `unfinished` are files with their bytes.
     """
 
     subject: str
@@ -91,6 +91,10 @@ class Snapshot:
     cluster: Cluster | None
     unseen: str = ""
     globals: tuple[Backup, ...] = ()
+    unfinished: tuple[tuple[str, int], ...] = ()
+
+    def in_future(self, backup: Backup) -> bool:
+        return backup.created > self.now + CLOCK_SECONDS
 
 
 class Proofs:

@@ -15,14 +15,14 @@ import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Callable, Iterator, Sequence
+from typing import Any, BinaryIO, Callable, Iterator, Match, Sequence
 
 from ...clients.pipes import CHUNK, Sink, Source
 from ...clients.postgres_programs import Ran, run_program
 from ...clients.postgres_session import Access
 from ...deadlines import Deadline
 from ...errors import FirebreakError, IdentityChanged, Unreachable
-from .catalogue import CUSTOM, CUSTOM_GZ, SQL_GZ, Backup, regular
+from .catalogue import CUSTOM, CUSTOM_GZ, GLOBALS, SQL_GZ, Backup, regular
 
 END = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump complete", re.MULTILINE)
 # After the end mark there may still be \unrestrict and a key.
@@ -57,12 +57,22 @@ class Verification:
 class DumpText:
     """Takes the SQL of a dump as it comes, and counts what it brings."""
 
-    _COPY = re.compile(rb"^COPY .* FROM stdin;\n", re.MULTILINE)
+    # In the body of a function a COPY is but text: what comes is announced in a comment.
+    _MARK = re.compile(
+        rb"^(?:(?P<data>-- Data for Name: )|(?P<entry>-- Name: .*; Type: (?P<type>[A-Z ]+); Schema: )"
+        rb"|(?P<copy>COPY .* FROM stdin;\n)|(?P<insert>INSERT INTO )|(?P<create>CREATE TABLE )"
+        rb"|(?P<by>PARTITION BY ))",
+        re.MULTILINE,
+    )
     _DONE = re.compile(rb"^\\\.\n", re.MULTILINE)
 
     def __init__(self) -> None:
         self.tables = self.rows = self.size = 0
         self._copying, self._rest, self._last = False, b"", b""
+        self._announced = b""
+        self._types: set[bytes] = set()
+        # Tables that have rows of their own, and whether some rows came as INSERT.
+        self._made, self._inserted = 0, False
 
     def write(self, data: bytes) -> None:
         self.size += len(data)
@@ -79,16 +89,44 @@ class DumpText:
     def complete(self) -> bool:
         return END.search(self._last) is not None
 
+    @property
+    def lacks(self) -> str:
+        """What no restore can do without and it does not hold; empty when that is nothing."""
+        data = bool(self.tables or self._inserted)
+        if self._made and not data:
+            return "it holds the tables and no data of them, as of pg_dump --schema-only"
+        if data and not self._types & {b"TABLE", b"EXTENSION"}:
+            return "it holds data and no tables to put them in, as of pg_dump --data-only"
+        return ""
+
     def _count(self, lines: bytes) -> None:
         position = 0
         while True:
-            found = (self._DONE if self._copying else self._COPY).search(lines, position)
+            found = (self._DONE if self._copying else self._MARK).search(lines, position)
             if self._copying:
                 self.rows += lines.count(b"\n", position, found.start() if found else len(lines))
             if found is None:
                 return
-            self.tables += not self._copying
-            self._copying, position = not self._copying, found.end()
+            if self._copying:
+                self._copying = False
+            else:
+                self._met(found)
+            position = found.end()
+
+    def _met(self, found: Match[bytes]) -> None:
+        kind = found.lastgroup if found.lastgroup != "type" else "entry"
+        if kind == "data":
+            self._announced = b"DATA"
+        elif kind == "entry":
+            self._announced = found.group("type")
+            self._types.add(self._announced)
+        elif self._announced == b"DATA" and kind == "copy":
+            self.tables, self._copying, self._announced = self.tables + 1, True, b""
+        elif self._announced == b"DATA" and kind == "insert":
+            self._inserted = True
+        elif self._announced == b"TABLE" and kind in ("create", "by"):
+            # A partitioned table has none itself.
+            self._made += 1 if kind == "create" else -1
 
 
 def verify(backup: Backup, access: Access, seconds: float, run: Run = run_program) -> Verification:
@@ -154,6 +192,12 @@ def _read(
     try:
         if backup.kind in (CUSTOM, CUSTOM_GZ):
             ran = run(access, "pg_restore", ["-f", "-"], deadline.remaining(), source, text)
+            if re.search(r"unsupported version \(1\.\d+\)", ran.complaint):
+                raise Unreachable(
+                    f"backup {backup.path}",
+                    f"pg_restore here is older than the pg_dump that made it: {ran.complaint}",
+                    "Install the client package of the server's release.",
+                )
             if not ran.ok:
                 return f"pg_restore cannot read it to its end: {ran.complaint}"
         else:
@@ -162,7 +206,7 @@ def _read(
         return f"it cannot be decompressed: {error}"
     if not text.complete:
         return "it lacks the mark at its end: it was cut off, or it is no dump of PostgreSQL"
-    return ""
+    return "" if backup.kind == GLOBALS else text.lacks
 
 
 def _drain(source: Source, sink: Sink, deadline: Deadline, backup: Backup) -> None:

@@ -20,9 +20,11 @@ MOMENT = 2.0
 PAUSE = 0.1
 GONE = "42704"
 
-_BLOCKS = """SELECT EXISTS (
-  SELECT FROM pg_locks WHERE NOT granted AND %(pid)s = ANY (pg_blocking_pids(pid))
-) AND NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = %(pid)s) AS blocks"""
+# Whether somebody waits for the session `pid` and it waits for nobody.
+_IN_THE_WAY = """EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND {pid} = ANY (pg_blocking_pids(l.pid)))
+  AND NOT EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND l.pid = {pid})"""
+BLOCKS = sessions.Condition(_IN_THE_WAY.format(pid="pg_stat_activity.pid"), "it blocks nobody any more")
+_BLOCKS = f"SELECT {_IN_THE_WAY.format(pid='%(pid)s')} AS blocks"
 _THERE = """SELECT EXISTS (
   SELECT FROM pg_prepared_xacts WHERE gid = %(gid)s AND prepared = %(since)s::timestamptz
 ) AS there"""
@@ -32,17 +34,13 @@ def performers(connection: Connection, server: Server) -> Mapping[str, Performer
     """For what `decide` plans."""
 
     def cancel(identity: Mapping[str, Any]) -> None:
-        _must_block(connection, identity)
-        sessions.cancel(connection, identity)
+        sessions.cancel(connection, identity, condition=BLOCKS)
 
     def terminate(identity: Mapping[str, Any]) -> None:
-        _must_block(connection, identity)
-        sessions.terminate(connection, identity)
+        sessions.terminate(connection, identity, condition=BLOCKS)
 
     def cancel_or_terminate(identity: Mapping[str, Any]) -> None:
-        _must_block(connection, identity)
-        if not _cancelled(connection, identity):
-            sessions.terminate(connection, identity)
+        _cancel_or_terminate(connection, identity)
 
     def roll_back(identity: Mapping[str, Any]) -> None:
         _resolve(server, "ROLLBACK PREPARED", identity)
@@ -59,26 +57,31 @@ def performers(connection: Connection, server: Server) -> Mapping[str, Performer
     }
 
 
-def _must_block(connection: Connection, identity: Mapping[str, Any]) -> None:
-    if not _blocks(connection, identity):
-        raise IdentityChanged(f"pid {identity['pid']}", "it blocks nobody any more", "Look again.")
-
-
-def _blocks(connection: Connection, identity: Mapping[str, Any]) -> bool:
-    """Whether somebody waits for it and it waits for nobody."""
-    return bool(connection.row(_BLOCKS, {"pid": identity["pid"]})["blocks"])
-
-
-def _cancelled(connection: Connection, identity: Mapping[str, Any]) -> bool:
-    """Whether it lets go once its statement is cancelled. One that has a savepoint, or sends the next
-    statement at once, does not."""
+def _cancel_or_terminate(connection: Connection, identity: Mapping[str, Any]) -> None:
+    """One that has a savepoint, or sends the next statement at once, keeps its locks in spite of a cancel."""
+    refused: IdentityChanged | None = None
     try:
-        sessions.cancel(connection, identity, MOMENT)
-    except FirebreakError as error:
-        if isinstance(error, Failed):
+        sessions.cancel(connection, identity, MOMENT, condition=BLOCKS)
+    except Failed:
+        raise
+    except IdentityChanged as error:
+        refused = error
+    except FirebreakError:
+        # It takes its time to give up its statement.
+        pass
+    if refused is None and _lets_go(connection, identity):
+        return
+    try:
+        sessions.terminate(connection, identity, condition=BLOCKS)
+    except IdentityChanged:
+        # After the cancel, that is what was wanted.
+        if refused is not None:
             raise
+
+
+def _lets_go(connection: Connection, identity: Mapping[str, Any]) -> bool:
     end = time.monotonic() + MOMENT
-    while _blocks(connection, identity):
+    while connection.row(_BLOCKS, {"pid": identity["pid"]})["blocks"]:
         if time.monotonic() >= end:
             return False
         time.sleep(PAUSE)

@@ -49,7 +49,8 @@ def decide(snapshot: Snapshot, wish: Wish, why_not: WhyNot) -> Decision:
     """The symptom counts who waits for `min_waiting` and more, and the named transactions that are there."""
     nodes = forest(snapshot)
     roots = [node for node in nodes if node.depth == 0]
-    late = [root for root in roots if root.longest >= wish.min_waiting]
+    # Before release 14, whoever may not see a session does not see either how long it waits.
+    late = [root for root in roots if root.longest >= wish.min_waiting or _hidden(snapshot, root)]
     acts: list[Act] = []
     refusals: list[Act] = []
     for act, because in [*_sessions(snapshot, late, wish, why_not), *_transactions(snapshot, late, wish)]:
@@ -57,7 +58,7 @@ def decide(snapshot: Snapshot, wish: Wish, why_not: WhyNot) -> Decision:
             acts.append(act)
         else:
             refusals.append(act.refused(because))
-    waiting_long = waiting(snapshot, wish.min_waiting)
+    waiting_long = waiting(snapshot, wish.min_waiting if snapshot.sees_all else 0)
     state = {
         "waiting": snapshot.waiting,
         "waiting_long": waiting_long,
@@ -81,9 +82,17 @@ def _sessions(
             because = _spared(session, root, act) or why_not(session)
             yield act, because and f"{because}. It is the {what}"
         elif root.key >= PREPARED:
-            gone = "it had ended when it was looked up" if snapshot.sees_all else "it is not shown to us"
+            gone = (
+                "it is not shown to us: GRANT pg_monitor"
+                if _hidden(snapshot, root)
+                else "it had ended when it was looked up"
+            )
             act = Act("postgres.terminate", f"pid {root.key}", {"pid": root.key}, DISRUPTIVE, _behind(root))
             yield act, f"{gone}. It is the {act.reason}"
+
+
+def _hidden(snapshot: Snapshot, root: Node) -> bool:
+    return not snapshot.sees_all and root.key >= PREPARED and root.key not in snapshot.sessions
 
 
 def _act(session: Session, what: str, wish: Wish) -> Act:
@@ -138,7 +147,10 @@ def _transactions(snapshot: Snapshot, roots: Sequence[Node], wish: Wish) -> Iter
             continue
         because = None
         if one.gid not in wish.gids:
-            because = "whether it is to be committed is known by its coordinator only: name it in gids"
+            because = (
+                "whether it is to be committed is known by its coordinator only: name it in gids, and how in "
+                "resolve (rollback or commit), with max_risk destructive"
+            )
         elif wish.resolve is None:
             because = "say resolve rollback or commit, as its coordinator has decided"
         act = _resolution(one, root, wish)

@@ -26,8 +26,8 @@ def inform(snapshot: Snapshot) -> tuple[Mapping[str, Any], Sequence[Finding]]:
         "autovacuum": snapshot.settings.get("autovacuum") == "on",
         "running": [_worker(worker) for worker in snapshot.running],
         "due": [_due(table, snapshot) for table in _all_due(snapshot)][:LISTED],
-        "invalid_indexes": [_index(index) for index in snapshot.invalid if not index.leftover],
-        "leftovers": [_index(index) for index in snapshot.invalid if index.leftover],
+        "invalid_indexes": [_index(index) for index in _broken(snapshot) if not index.leftover],
+        "leftovers": [_index(index) for index in _broken(snapshot) if index.leftover],
         "holders": [dict(one) for one in snapshot.holders],
         "free_bytes": room.data.free if room.data else None,
         "unseen": room.unseen,
@@ -41,10 +41,17 @@ def judge(snapshot: Snapshot) -> Iterator[Finding]:
     yield from _dead(snapshot)
     yield from _statistics(snapshot)
     yield from _wraparound(snapshot)
-    for index in snapshot.invalid:
-        # One that is being built is not valid yet.
-        if not any(one.operation == "create_index" for one in snapshot.workers(index.table_oid)):
-            yield _leftover(index, snapshot) if index.leftover else _invalid(index, snapshot)
+    for index in _broken(snapshot):
+        yield _leftover(index, snapshot) if index.leftover else _invalid(index, snapshot)
+
+
+def _broken(snapshot: Snapshot) -> list[Index]:
+    """One that is being built is not valid yet."""
+    return [
+        index
+        for index in snapshot.invalid
+        if not any(one.operation == "create_index" for one in snapshot.workers(index.table_oid))
+    ]
 
 
 def _all_due(snapshot: Snapshot) -> list[Table]:

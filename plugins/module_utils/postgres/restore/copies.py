@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import zlib
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, Callable, Mapping
 from ...clients.pipes import CHUNK
 from ...clients.postgres import connect
 from ...clients.postgres_programs import run_program
-from ...clients.postgres_session import Access, identifier
+from ...clients.postgres_session import Access, Refused, identifier
 from ...clients.postgres_session import Session as Connection
 from ...deadlines import Deadline
 from ...errors import FirebreakError, IdentityChanged
@@ -36,12 +37,14 @@ LIVE_SECONDS = 30.0
 INDEX_SECONDS = 60.0
 MAJOR = 10000
 # What the site sets for everybody does not end a load half way.
-LOADING: Mapping[str, str] = {
-    "default_transaction_read_only": "off",
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-}
+LIMITS = (
+    (0, "statement_timeout"),
+    (0, "lock_timeout"),
+    (0, "idle_in_transaction_session_timeout"),
+    (14, "idle_session_timeout"),
+    (17, "transaction_timeout"),
+)
+HELP_SECONDS = 10.0
 
 
 class Copies:
@@ -93,10 +96,11 @@ class Copies:
         with _inside(server, side, self._seconds) as session:
             session.execute("ANALYZE", timeout=deadline.remaining())
             restored = tables.count(session, deadline, report.rows)
+            without = tables.without_data(session, report.rows, deadline.remaining())
             reading = read_through(session, deadline.remaining(), INDEX_SECONDS, tables=False, system=False)
         report.differences = tables.compare(report.rows, restored, self._live_counts(server, name))
         report.indexes_read = reading.read if reading.amcheck else None
-        wrong = tables.missing(report.differences, restored, report.counted)
+        wrong = tables.missing(report.differences, restored, without)
         wrong += [f"index {index}: {said}" for index, said in (reading.damaged or {}).items()]
         if wrong:
             raise FirebreakError(
@@ -140,10 +144,14 @@ class Copies:
     def _feed(self, server: Server, identity: Mapping[str, Any], backup: Backup, stream: _Digest) -> None:
         access = replace(access_to(server, identity["side"]), writes=True)
         rows = Rows()
-        program, arguments, source = _command(backup, stream, rows)
         with observe.beside(server, identity["database"]) as session:
             major = session.version // MAJOR
-        ran = run_program(access, program, arguments, self._seconds, source, None, major, LOADING)
+        program, arguments, source = _command(backup, stream, rows)
+        if program == "psql":
+            _restrictable(access, major)
+        settings = {name: "0" for release, name in LIMITS if major >= release}
+        settings.update(default_transaction_read_only="off")
+        ran = run_program(access, program, arguments, self._seconds, source, None, major, settings)
         stream.drain()
         if not ran.ok:
             raise FirebreakError(
@@ -157,7 +165,8 @@ class Copies:
     def _removed(self, server: Server, identity: Mapping[str, Any]) -> str:
         side = identity["side"]
         try:
-            _drop(server, identity["database"], side)
+            # What loads it may still be there for a moment.
+            _drop(server, identity["database"], side, " WITH (FORCE)")
         except FirebreakError as error:
             return f"AND the copy {side} could not be dropped: {error.problem}"
         return f"the copy {side} was dropped, and nothing else was touched"
@@ -200,6 +209,18 @@ class _Digest:
         return self._hash.hexdigest()
 
 
+def _restrictable(access: Access, major: int) -> None:
+    """A script can have psql start any program, unless psql is told not to. Raises `Refused`."""
+    said = io.BytesIO()
+    run_program(access, "psql", ["--help=commands"], HELP_SECONDS, sink=said, major=major)
+    if b"\\restrict" not in said.getvalue():
+        raise Refused(
+            access,
+            "psql is too old to be kept from starting the programs that a plain dump may name",
+            "Update it: 13.22, 14.19, 15.14, 16.10, 17.6 and later can be. Or name a dump in custom format.",
+        )
+
+
 def _command(backup: Backup, stream: _Digest, rows: Rows) -> tuple[str, list[str], Any]:
     """What loads it, its arguments, and what that is fed. The database comes by the environment."""
     unpacked: Any = stream
@@ -213,6 +234,8 @@ def _command(backup: Backup, stream: _Digest, rows: Rows) -> tuple[str, list[str
 def _cure(complaint: str) -> str:
     if "role" in complaint and "does not exist" in complaint:
         return "Create the role (roles are in no dump of one database), then repeat."
+    if "unrecognized configuration parameter" in complaint:
+        return "Newer programs made this of the dump: install the client package of the server's release."
     return "Mend the cause, or name an older backup."
 
 
@@ -248,6 +271,6 @@ def _set_mark(session: Connection, database: str, mark: Mark) -> None:
     session.execute(f"ALTER DATABASE {identifier(database)} SET {MARK} TO %(mark)s", {"mark": str(mark)})
 
 
-def _drop(server: Server, name: str, side: str) -> None:
+def _drop(server: Server, name: str, side: str, how: str = "") -> None:
     with observe.beside(server, name, CREATE_SECONDS) as session:
-        session.execute(f"DROP DATABASE {identifier(side)}", timeout=CREATE_SECONDS)
+        session.execute(f"DROP DATABASE {identifier(side)}{how}", timeout=CREATE_SECONDS)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Iterator, Mapping, Sequence
 
 from ...clients.postgres_session import identifier
-from ...finding import NOTICE, WARNING, Finding, Remedy
+from ...finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
 from ...quantities import speak_list, speak_size
 from ..corruption.decide import judge_damage, judge_unchecked
 from ..corruption.observe import Reading
@@ -23,17 +23,20 @@ def of_restore(
 ) -> tuple[Finding, ...]:
     """`ready` is the checked copy that is not in use yet; `repeated`: the backup is in use already."""
     return (
+        *_closed(seen),
         *_damage(seen, None),
         *_passed_over(seen),
         *_differs(seen, differences),
         *(_ready(seen, ready) if ready else ()),
         *(_repeated(seen) if repeated else ()),
+        *_read_only(seen),
         *_left_over(seen, ready),
     )
 
 
 def of_information(seen: Snapshot, reading: Reading | None) -> tuple[Finding, ...]:
     return (
+        *_closed(seen),
         *_damage(seen, reading),
         *_passed_over(seen),
         *(judge_unchecked(seen.name, _subject(seen), seen.checksums, reading) if seen.live else ()),
@@ -72,6 +75,19 @@ def _damage(seen: Snapshot, reading: Reading | None) -> Iterator[Finding]:
         yield from judge_damage(seen.name, _subject(seen), failures, last, reading)
 
 
+def _closed(seen: Snapshot) -> Iterator[Finding]:
+    if seen.live and not seen.live.database.connectable:
+        name = identifier(seen.name).replace("%%", "%")
+        yield Finding(
+            id="postgres.database.closed",
+            level=CRITICAL,
+            subject=_subject(seen),
+            summary=f"nobody can connect to {seen.name}, as when a swap was cut off: undo, or "
+            f"ALTER DATABASE {name} ALLOW_CONNECTIONS true",
+            evidence={"oid": seen.live.database.oid},
+        )
+
+
 def _passed_over(seen: Snapshot) -> Iterator[Finding]:
     choice = seen.choice
     if not choice.passed_over:
@@ -98,11 +114,13 @@ def _differs(seen: Snapshot, differences: Sequence[Difference]) -> Iterator[Find
             f"{one.table} {'not there' if one.restored is None else one.restored} ({one.live} before)"
             for one in other
         ]
+        strange = not any(one.live and one.restored is not None for one in differences)
         yield Finding(
             id="postgres.restore.differs",
-            level=NOTICE,
+            level=WARNING if strange and any(one.live for one in other) else NOTICE,
             subject=_subject(seen),
-            summary=f"rows in the copy and in what was in use, where they differ: {speak_list(said, LISTED)}",
+            summary="no table with rows in use is in it, as if it were of another database; " * strange
+            + f"rows in the copy and in what was in use, where they differ: {speak_list(said, LISTED)}",
             evidence={"tables": [one.as_dict() for one in other[:EVIDENCE]]},
         )
 
@@ -116,6 +134,23 @@ def _ready(seen: Snapshot, ready: Database) -> Iterator[Finding]:
         f"it in the place of {seen.name}, and undo drops it",
         evidence={"name": ready.name, "oid": ready.oid, "size_bytes": ready.bytes},
     )
+
+
+def _read_only(seen: Snapshot) -> Iterator[Finding]:
+    live = seen.live
+    mark = live.database.mark if live else None
+    if live and live.read_only and mark and mark.swapped:
+        name = identifier(seen.name).replace("%%", "%")
+        yield Finding(
+            id="postgres.restore.read_only",
+            level=WARNING,
+            subject=_subject(seen),
+            summary=f"{seen.name} was restored and still begins its sessions read-only, as the one before "
+            f"did, and undoing that is for the one before. When users may write: pg_write_access with state: "
+            f"read_write, or PGOPTIONS='-c default_transaction_read_only=off' psql and ALTER DATABASE {name} "
+            f"RESET default_transaction_read_only",
+            evidence={"in_use_since": mark.swapped},
+        )
 
 
 def _repeated(seen: Snapshot) -> Iterator[Finding]:
@@ -135,10 +170,12 @@ def _repeated(seen: Snapshot) -> Iterator[Finding]:
 def _left_over(seen: Snapshot, but: Database | None) -> Iterator[Finding]:
     kept = {one.oid: one for one in seen.kept()}
     copies = [one for one in seen.sides() if one is not but and one.oid not in kept]
-    left = [*kept.values(), *copies]
+    unmarked = seen.unmarked()
+    left = [*kept.values(), *copies, *unmarked]
     if left:
         said = [f"{one.name} was in use before" for one in kept.values()]
         said += [f"{one.name} is a copy{_condition(one)}" for one in copies]
+        said += [f"{one.name} was begun and nothing was loaded into it" for one in unmarked]
         size = sum(one.bytes or 0 for one in left)
         yield Finding(
             id="postgres.restore.left_over",

@@ -14,7 +14,7 @@ from ...finding import Finding
 from ...lifecycle import Job
 from ...moments import iso, utc_now
 from ...quantities import parse_duration
-from ..backup.catalogue import CUSTOM, CUSTOM_GZ, GLOBALS, Backup, found, looked_at
+from ..backup.catalogue import CUSTOM, CUSTOM_GZ, GLOBALS, Backup, by_age, found, looked_at
 from ..backup.findings import latest, passed_over
 from ..backup.observe import NEWEST, Examined, Proofs, examined, reader
 from ..backup.verify import Verification, verify
@@ -129,7 +129,9 @@ class _Choosing:
 
     def _candidates(self) -> tuple[Backup, ...]:
         if self._wanted == LATEST:
-            return found(self._directory, self._name)
+            listed = by_age(found(self._directory, self._name), utc_now().timestamp())
+            # One that does not say what it is a dump of is taken only where there is no other.
+            return tuple(one for one in listed if one.database is not None) or listed
         try:
             backup = looked_at(self._wanted)
         except OSError as error:

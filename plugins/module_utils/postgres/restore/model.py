@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Iterable, Mapping
@@ -63,7 +64,10 @@ class Database:
 
 @dataclass(frozen=True)
 class Live:
-    """The database that is in use. `locale` is what a new one is to be made with, as pg_database has it."""
+    """The database that is in use. `locale` is what a new one is to be made with, as pg_database has it.
+
+    `read_only` says that it is set so for all its sessions.
+    """
 
     database: Database
     owner: str
@@ -73,6 +77,7 @@ class Live:
     slots: tuple[str, ...] = ()
     subscriptions: tuple[str, ...] = ()
     prepared: tuple[str, ...] = ()
+    read_only: bool = False
     checksum_failures: int = 0
     last_checksum_failure: str | None = None
 
@@ -97,7 +102,8 @@ class Snapshot:
     """`others` are all other databases of the server; without `live` there is none of that name.
 
     `data` is the data directory as the server sees it, `wal` the bytes of pg_wal in it, `location` where the
-    tablespace of the database is, empty for the data directory.
+    tablespace of the database is, empty for the data directory. `wal_kept` are the bytes of pg_wal that
+    loading adds at most, None when it keeps them all.
     """
 
     server: Server
@@ -113,12 +119,20 @@ class Snapshot:
     data: str | None = None
     wal: int | None = None
     location: str = ""
+    wal_kept: int | None = 0
     choice: Choice = Choice()
 
     def sides(self) -> list[Database]:
         """The copies that restores of this database have left, the newest first."""
         copies = [one for one in self.others if one.mark and one.mark.of == self.name]
         return sorted(copies, key=lambda one: one.mark.made if one.mark else "", reverse=True)
+
+    def unmarked(self) -> list[Database]:
+        """Copies that were cut off between being made and being marked: nothing was ever loaded into them."""
+        ours = re.compile(
+            re.escape(side_name(self.name, 0, ())).replace("19700101T000000", r"\d{8}T\d{6}") + "(_\\d+)?"
+        )
+        return [one for one in self.others if one.mark is None and ours.fullmatch(one.name)]
 
     @property
     def free(self) -> int | None:

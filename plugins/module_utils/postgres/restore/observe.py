@@ -33,14 +33,22 @@ _LOOK = Look(
         "checksums": "current_setting('data_checksums') = 'on'",
         "directory": "(SELECT setting FROM pg_settings WHERE name = 'data_directory')",
         "port": "current_setting('port')",
+        # Loading writes everything to pg_wal too, and what an archive or a slot still wants stays there.
+        "wal_kept": """pg_size_bytes(current_setting('max_wal_size'))""",
+        "wal_stays": """(EXISTS (SELECT FROM pg_replication_slots WHERE NOT active) OR EXISTS (
+    SELECT FROM pg_stat_archiver WHERE current_setting('archive_mode') <> 'off'
+      AND last_failed_time > coalesce(last_archived_time, '-infinity')))""",
         "started": "extract(epoch FROM pg_postmaster_start_time())::int",
         "databases": f"""(SELECT json_agg(x) FROM (
     SELECT d.oid::bigint AS oid, datname AS name, datallowconn AS connectable, {_MARKED} AS mark,
-      CASE WHEN datname = %(name)s OR {_MARKED} IS NOT NULL OR datname LIKE '%%\\_before\\_%%'
+      CASE WHEN datname = %(name)s OR {_MARKED} IS NOT NULL
+          OR datname ~ '_(before|restore)_\\d{{8}}T\\d{{6}}Z'
         THEN {_SIZE} END AS bytes
     FROM pg_database d) x)""",
         "live": """(SELECT row_to_json(x) FROM (
     SELECT pg_get_userbyid(datdba) AS owner, spcname AS tablespace, pg_tablespace_location(t.oid) AS location,
+      EXISTS (SELECT FROM pg_db_role_setting, unnest(setconfig) AS s WHERE setdatabase = d.oid AND setrole = 0
+        AND s IN ('default_transaction_read_only=on', 'default_transaction_read_only=true')) AS read_only,
       to_jsonb(d) || jsonb_build_object('encoding', pg_encoding_to_char(encoding)) AS locale,
       checksum_failures, checksum_last_failure
     FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace
@@ -105,6 +113,7 @@ def observe(server: Server, name: str, now: str) -> Snapshot:
         room=room,
         data=row["directory"],
         location=location,
+        wal_kept=None if row["wal_stays"] else row["wal_kept"],
     )
 
 
@@ -123,6 +132,7 @@ def _live(database: Database, row: Mapping[str, Any]) -> Live:
         slots=_names(row["slots"]),
         subscriptions=_names(row["subscriptions"]),
         prepared=_names(row["prepared"]),
+        read_only=live["read_only"],
         checksum_failures=live["checksum_failures"] or 0,
         last_checksum_failure=live["checksum_last_failure"],
     )

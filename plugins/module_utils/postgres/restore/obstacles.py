@@ -46,12 +46,26 @@ def _of_copy(seen: Snapshot) -> Iterator[str]:
             f"a second copy needs about {speak_size(needed)}, and {speak_size(free)} are free in "
             f"{seen.location or seen.data}"
         )
+        return
+    # A server whose pg_wal is full stops.
+    wal = _wal(seen)
+    data = seen.room.data
+    if data and data.free < wal + (needed if not seen.location else 0):
+        yield (
+            f"loading writes about {speak_size(wal)} to pg_wal beside the copy of {speak_size(needed)}, and "
+            f"{speak_size(data.free)} are free in {seen.data}: full, it would stop the server"
+        )
 
 
 def needs(seen: Snapshot) -> int:
     """Bytes that a second copy is expected to take: as much as the first, or as its SQL when that is more."""
     size = seen.live.database.bytes if seen.live else 0
     return round(MARGIN * max(size or 0, seen.choice.text))
+
+
+def _wal(seen: Snapshot) -> int:
+    needed = needs(seen)
+    return needed if seen.wal_kept is None else min(needed, seen.wal_kept)
 
 
 def in_the_way(seen: Snapshot, protection: Protection) -> list[str]:

@@ -3,12 +3,14 @@
 
 A dump that was taken with --create, and one of a whole cluster, leave the database they are loaded into: the
 first DROP DATABASE or \\connect in it would reach the one that is in use. This keeps an accident from
-happening; it is no wall against somebody who writes dumps.
+happening. Against somebody who writes dumps, psql is restricted: it runs none of its own commands, so no
+program of this host. What the SQL does, it does as a superuser.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Tuple
 
 from ...clients.pipes import CHUNK, Sink, Source
@@ -20,9 +22,13 @@ Table = Tuple[str, str]
 _PART = r'("(?:[^"]|"")+"|[^\s."(]+)'
 _COPY = re.compile(rf"COPY (?:{_PART}\.)?{_PART} .*FROM stdin;\r?\n".encode())
 _END = re.compile(rb"^\\\.\r?\n", re.MULTILINE)
+# Only after that line a COPY brings rows: in the body of a function it is but text.
+_DATA, _OTHER = b"-- Data for Name: ", b"-- Name: "
+_RESTRICTION = re.compile(rb"\\(?:un)?restrict \S+\s*")
 _BEYOND = re.compile(
     rb"\\(?!restrict |unrestrict )\S+"
-    rb"|(?:CREATE|DROP|ALTER)\s+(?:DATABASE|ROLE|TABLESPACE|SYSTEM|USER(?!\s+MAPPING))\b.{0,80}",
+    rb"|(?:CREATE|DROP|ALTER)\s+(?:DATABASE|ROLE|TABLESPACE|SYSTEM|USER(?!\s+MAPPING))\b.{0,80}"
+    rb"|COPY\s.*\s(?:FROM|TO)\s+PROGRAM\b.{0,80}",
     re.IGNORECASE,
 )
 
@@ -37,7 +43,7 @@ class Rows:
         self.of: dict[Table, int] = {}
         self.complete, self.size = True, 0
         self._table: Table | None = None
-        self._copying = False
+        self._copying = self._announced = False
         self._rest = bytearray()
 
     def write(self, data: bytes) -> None:
@@ -50,9 +56,13 @@ class Rows:
         self._rest = bytearray(data[cut:])
         self.lines(lines)
 
-    def lines(self, data: bytes, guard: bool = False) -> None:
-        """Whole lines. With `guard`, `BadInput` for the first that reaches beyond the database."""
-        position = 0
+    def lines(self, data: bytes, guard: bool = False) -> bytes:
+        """Whole lines, given back without those that restrict psql.
+
+        With `guard`, `BadInput` for the first that reaches beyond the database.
+        """
+        position, kept = 0, 0
+        passed = []
         self.size += len(data)
         while position < len(data):
             if self._copying:
@@ -63,13 +73,22 @@ class Rows:
                 self._copying, position = found is None, found.end() if found else end
                 continue
             end = data.find(b"\n", position) + 1 or len(data)
-            self._command(data[position:end], guard)
+            line = data[position:end]
+            if _RESTRICTION.fullmatch(line):
+                passed.append(data[kept:position])
+                kept = end
+            else:
+                self._command(line, guard)
             position = end
+        return b"".join([*passed, data[kept:]])
 
     def _command(self, line: bytes, guard: bool) -> None:
-        if line.startswith(b"COPY "):
+        if line.startswith((_DATA, _OTHER)):
+            self._announced = line.startswith(_DATA)
+        elif self._announced and line.startswith(b"COPY ") and line.rstrip().endswith(b"FROM stdin;"):
+            self._announced = False
             copy = _COPY.fullmatch(line)
-            self._copying = copy is not None or line.rstrip().endswith(b"FROM stdin;")
+            self._copying = True
             self._table = (_bare(copy.group(1) or b"public"), _bare(copy.group(2))) if copy else None
             if self._table:
                 self.of.setdefault(self._table, 0)
@@ -89,11 +108,15 @@ class Rows:
 
 
 class Guarded:
-    """A plain dump on its way to psql: whole lines only, each looked at before it is passed on."""
+    """A plain dump on its way to psql: whole lines only, each looked at before it is passed on.
+
+    psql is restricted first, by a key that no dump can hold.
+    """
 
     def __init__(self, source: Source, rows: Rows) -> None:
         self._source, self._rows = source, rows
-        self._rest, self._ready, self._over = bytearray(), memoryview(b""), False
+        restriction = f"\\restrict {secrets.token_hex(16)}\n"
+        self._rest, self._ready, self._over = bytearray(), memoryview(restriction.encode()), False
 
     def read(self, size: int) -> bytes:
         while not self._ready and not self._over:
@@ -110,8 +133,7 @@ class Guarded:
             return
         lines = bytes(self._rest) + data[:cut]
         self._rest = bytearray(data[cut:])
-        self._rows.lines(lines, guard=True)
-        self._ready = memoryview(lines)
+        self._ready = memoryview(self._rows.lines(lines, guard=True))
 
 
 class Both:

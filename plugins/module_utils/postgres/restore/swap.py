@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -25,6 +26,7 @@ from .obstacles import ends_itself, in_the_way
 # For the sessions of the database that is in use to be gone.
 EMPTY_SECONDS, PAUSE = 20.0, 0.1
 SECONDS = 120.0
+SIGNALS = (signal.SIGHUP, signal.SIGTERM)
 
 
 class Swaps:
@@ -81,9 +83,9 @@ class Swaps:
         obstacles = in_the_way(seen, protection)
         if obstacles:
             raise changed(database.name, obstacles[0], "Nothing was done; wait for it or end it by hand.")
-        with observe.beside(server, database.name, SECONDS) as session:
-            session.execute(f"ALTER DATABASE {identifier(database.name)} ALLOW_CONNECTIONS false")
+        with observe.beside(server, database.name, SECONDS) as session, _not_cut_off():
             try:
+                session.execute(f"ALTER DATABASE {identifier(database.name)} ALLOW_CONNECTIONS false")
                 self._empty(server, session, database.name, protection)
                 yield session
             except BaseException as error:
@@ -124,6 +126,24 @@ class Swaps:
                 f"{error}; AND NOBODY CAN CONNECT TO IT, for that could not be taken back ({late.problem})",
                 f"ALTER DATABASE {identifier(name)} ALLOW_CONNECTIONS true.",
             ) from error
+
+
+@contextlib.contextmanager
+def _not_cut_off() -> Iterator[None]:
+    """A lost connection or a stopped host ends a process by a signal: that must not leave a database closed.
+
+    What was begun is taken back first, or has just been done.
+    """
+
+    def stop(number: int, _frame: object) -> None:
+        raise FirebreakError("swap", f"it was ended by signal {number}", "Repeat it.")
+
+    before = {each: signal.signal(each, stop) for each in SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _let_in(session: Connection, database: str) -> None:

@@ -22,6 +22,15 @@ WHERE relkind IN ('r', 'm', 'p') AND relpersistence <> 't' AND nspname !~ '^pg_'
   AND nspname <> 'information_schema'
 ORDER BY pg_relation_size(c.oid), 1, 2"""
 
+_WITHOUT_DATA = """SELECT n.nspname AS schema, c.relname AS name, rn.nspname AS root_schema,
+  CASE WHEN c.relpersistence = 'p' AND c.relkind = 'r' AND e.objid IS NULL THEN r.relname END AS root_name
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_depend e ON e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'
+  LEFT JOIN pg_class r ON c.relispartition AND r.oid = pg_partition_root(c.oid)
+  LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
+WHERE c.relkind IN ('r', 'm', 'p') AND (c.relpersistence = 'u' OR c.relkind = 'm' OR e.objid IS NOT NULL
+  OR c.relispartition)"""
+
 Counts = Mapping[Table, "int | None"]
 
 
@@ -48,13 +57,27 @@ def compare(expected: Mapping[Table, int], restored: Counts, live: Counts) -> li
     ]
 
 
-def missing(differences: Sequence[Difference], restored: Counts, counted: bool) -> list[str]:
-    """What the copy lacks of its backup, in words. `counted` says that the backup's rows are all known."""
+def without_data(connection: Connection, roots: Collection[Table], seconds: float) -> set[Table]:
+    """Those that a whole dump may bring no rows of: not logged, an extension's, computed, or a partition
+    of what is among `roots`, which bring them as a whole."""
+    found = connection.rows(_WITHOUT_DATA, timeout=seconds, limit=100_000)
+    tables = {(row["schema"], row["name"]): (row["root_schema"], row["root_name"]) for row in found}
+    return {table for table, root in tables.items() if root[1] is None or root in roots}
+
+
+def missing(
+    differences: Sequence[Difference], restored: Counts, without: Collection[Table] = ()
+) -> list[str]:
+    """What the copy lacks, in words, of its backup or of what a backup of this database must have."""
     there = {".".join(table) for table in restored}
-    return list(_missing(differences, there, counted))
+    return list(_missing(differences, there, {".".join(table) for table in without}))
 
 
-def _missing(differences: Sequence[Difference], there: Collection[str], counted: bool) -> Iterator[str]:
+def _missing(
+    differences: Sequence[Difference], there: Collection[str], without: Collection[str]
+) -> Iterator[str]:
+    if not any(one.restored for one in differences) and any(one.live for one in differences):
+        yield "it has not a single row, and what is in use has some"
     for one in differences:
         if one.backup is not None and one.table not in there:
             yield f"{one.table} is missing"
@@ -62,8 +85,8 @@ def _missing(differences: Sequence[Difference], there: Collection[str], counted:
             yield f"{one.table} could not be counted in time"
         elif None not in (one.backup, one.restored) and one.backup != one.restored:
             yield f"{one.table} has {one.restored} rows, and the backup {one.backup}"
-        elif not counted and one.backup is None and one.restored == 0 and one.live:
-            yield f"{one.table} is empty, and in use it has {one.live} rows"
+        elif one.backup is None and one.restored == 0 and one.live and one.table not in without:
+            yield f"{one.table} is empty, in use it has {one.live} rows, and the backup has no data of it"
 
 
 def _batch(

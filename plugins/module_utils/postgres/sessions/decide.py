@@ -10,7 +10,7 @@ from ...lifecycle import Decision
 from ...plan import DISRUPTIVE, REFUSED, Act, Plan
 from ...quantities import speak_count
 from .criteria import CANCEL, TERMINATE, Criteria
-from .findings import budget, judge_sessions
+from .findings import budget, high, judge_sessions
 from .inform import connections
 from .observe import Snapshot
 from .session import ABORTED, ACTIVE, IDLE, IN_TRANSACTION, Session
@@ -81,14 +81,17 @@ def _pointless(
 
 
 def _needs(facts: Mapping[str, Any], free: int) -> Mapping[tuple[str, str], int]:
-    """How many connections are short, of all and of each role and database whose limit is exhausted."""
-    whole = budget(facts)
-    needs = {BUDGET: max(0, min(free, whole) - max(0, whole - facts["used"]))}
+    """How many connections are short, of all and of each role and database that is close to its limit."""
+    needs = {BUDGET: _short(facts["used"], budget(facts), free)}
     for limit in facts["limits"]:
-        if limit["used"] >= limit["limit"]:
-            over = limit["used"] - limit["limit"]
-            needs[limit["kind"], limit["name"]] = over + min(free, limit["limit"])
+        if high(limit["used"], limit["limit"]):
+            needs[limit["kind"], limit["name"]] = _short(limit["used"], limit["limit"], free)
     return needs
+
+
+def _short(used: int, of: int, free: int) -> int:
+    """More than all are in use where superusers have taken some of those that are reserved for them."""
+    return max(0, used - of + min(free, of))
 
 
 def _enough(candidates: Sequence[Session], needs: Mapping[tuple[str, str], int]) -> tuple[list[Session], int]:
@@ -134,7 +137,7 @@ def _missing(
         target=subject,
         identity={},
         risk=DISRUPTIVE,
-        reason=f"{missing} of the {wish.free} connections asked for cannot be freed: "
+        reason=f"{wish.free} connections are to be free, and {missing} more would have to end for that: "
         f"{speak_count(len(matching), 'session')} match{spared}",
         status=REFUSED,
     )

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Iterator, Mapping
 
 from ...finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
-from ...quantities import speak_duration
+from ...quantities import speak_count, speak_duration
 from .look import IDLE_SECONDS
 
 Facts = Mapping[str, Any]
@@ -18,13 +19,14 @@ IDLE_LONG_SECONDS = 300
 TRANSACTION_SECONDS = 1800
 # They are long by nature.
 TOOLS = re.compile(r"^(pg_dump|pg_dumpall|pg_restore|pg_basebackup|pgbackrest|barman|pg_repack)", re.I)
-REMEDY = Remedy("fix_database_connections")
+PLAYBOOK = "fix_database_connections"
 UPKEEP = re.compile(r"^\s*(vacuum|analyze|reindex|cluster|copy|create\s+(unique\s+)?index|alter\s)", re.I)
 
 
 def judge_sessions(facts: Facts, subject: str) -> Iterator[Finding]:
     """From a row of the looks SERVER, BUDGET and TRANSACTIONS."""
     yield from _unseen(facts, subject)
+    yield from _untracked(facts, subject)
     yield from _connections(facts, subject)
     yield from _transactions(facts, subject)
     yield from _idle(facts, subject)
@@ -33,6 +35,10 @@ def judge_sessions(facts: Facts, subject: str) -> Iterator[Finding]:
 def budget(facts: Facts) -> int:
     """How many sessions ordinary roles may have together."""
     return int(facts["max_connections"]) - int(facts["reserved"])
+
+
+def high(used: int, of: int) -> bool:
+    return used >= CONNECTIONS_HIGH * of
 
 
 def full(facts: Facts) -> bool:
@@ -55,6 +61,19 @@ def _unseen(facts: Facts, subject: str) -> Iterator[Finding]:
             subject=subject,
             summary="the administrator is shown its own sessions only, so connections, locks and "
             "transactions are not known. GRANT pg_monitor to it",
+        )
+
+
+def _untracked(facts: Facts, subject: str) -> Iterator[Finding]:
+    number = facts["by_state"].get("disabled", 0)
+    if number and facts["sees_all"]:
+        yield Finding(
+            id="postgres.sessions.untracked",
+            level=NOTICE,
+            subject=subject,
+            summary=f"of {speak_count(number, 'session')} nobody sees whether they are idle or work, for "
+            "track_activities is off for them: none of them is counted or ended as idle",
+            evidence={"sessions": number},
         )
 
 
@@ -87,17 +106,22 @@ def _used_up(used: int, of: int, subject: str, said: str, evidence: Mapping[str,
             subject=subject,
             summary=f"{said}: the next one is refused",
             evidence=evidence,
-            remedy=REMEDY,
+            remedy=_remedy(of),
         )
-    elif used >= CONNECTIONS_HIGH * of:
+    elif high(used, of):
         yield Finding(
             id="postgres.connections.high",
             level=WARNING,
             subject=subject,
             summary=said,
             evidence=evidence,
-            remedy=REMEDY,
+            remedy=_remedy(of),
         )
+
+
+def _remedy(of: int) -> Remedy:
+    """With as many connections free, nobody has to be told of them any more."""
+    return Remedy(PLAYBOOK, {"free_connections": of - math.ceil(CONNECTIONS_HIGH * of) + 1})
 
 
 def _holder(facts: Facts, idle: int) -> str:
@@ -138,5 +162,5 @@ def _idle(facts: Facts, subject: str) -> Iterator[Finding]:
         summary=f"pid {first['pid']} of {name_of(first)} is idle in transaction for "
         f"{speak_duration(first['state_seconds'])}{more}: it keeps its locks and every dead row since",
         evidence={"number": number, "sessions": late},
-        remedy=REMEDY,
+        remedy=Remedy(PLAYBOOK),
     )

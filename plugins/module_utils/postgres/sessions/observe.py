@@ -8,6 +8,7 @@ from typing import Any, Mapping
 
 from ...clients.postgres_session import ROWS
 from ...clients.postgres_session import Session as Connection
+from ...errors import Unreachable
 from ..entry import SECONDS, enter, reach
 from ..look import Look, ask
 from ..server import describe
@@ -85,11 +86,19 @@ def everything(params: Mapping[str, Any]) -> Snapshot:
 
 
 def sessions(connection: Connection, subject: str, protection: Protection) -> Snapshot:
-    """For a change: every session."""
-    return _asked(connection, subject, protection, ROWS)
+    """For a change: every session. Raises `Unreachable` when some are hidden."""
+    snapshot = _asked(connection, subject, protection, ROWS)
+    if not snapshot.facts["sees_all"]:
+        raise Unreachable(
+            subject,
+            f"{connection.access.user} is shown its own sessions only",
+            f"GRANT pg_monitor, pg_signal_backend TO {connection.access.user}.",
+        )
+    return snapshot
 
 
 def _asked(connection: Connection, subject: str, protection: Protection, most: int, *looks: Look) -> Snapshot:
     facts = dict(ask(connection, SERVER, BUDGET, TRANSACTIONS, _sessions(most), *looks))
-    listed = tuple(Session.of(row) for row in facts.pop("sessions"))
+    # Those of others have no start for who may not see them.
+    listed = tuple(Session.of(row) for row in facts.pop("sessions") if row["backend_start"])
     return Snapshot(subject, protection, facts, listed, facts.pop("total") - len(listed))

@@ -96,7 +96,7 @@ def _unseen(seen: Snapshot, subject: str) -> Iterator[Finding]:
             "VACUUM back is not known. GRANT pg_monitor to it",
         )
     if seen.unseen:
-        first = next(iter(seen.unseen))
+        first = min(seen.unseen)
         yield Finding(
             id="postgres.storage.unseen",
             level=WARNING,

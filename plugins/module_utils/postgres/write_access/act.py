@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping
 
-from ...clients.postgres import Access, connect, identifier
+from ...clients.postgres import Access, Refused, connect, identifier
 from ...clients.postgres import Session as Connection
+from ...clients.postgres_session import DATABASE
 from ...errors import FirebreakError, IdentityChanged
 from ...lifecycle import Performer
 from ..entry import SECONDS, WayIn, enter
@@ -18,6 +19,12 @@ from .view import fences, is_on
 
 # For ending all sessions of a database, one after the other.
 ENDING_SECONDS = 120.0
+# Where one gets in when the database that was entered before is no more.
+MAINTENANCE = "postgres"
+
+_WHO = """SELECT (SELECT system_identifier::text FROM pg_control_system()) AS system,
+  (SELECT datname FROM pg_database WHERE oid = %(oid)s::bigint::oid) AS name,
+  EXISTS (SELECT FROM pg_database WHERE datname = %(name)s) AS taken"""
 
 Connect = Callable[[Access, Callable[[], float]], Connection]
 
@@ -43,23 +50,42 @@ class _Fence:
             if not (is_on(own(row)) and marked(row)):
                 if own(row) != identity["open"]:
                     raise _changed(identity, f"{NAME} is {own(row) or 'not set'} for it by now")
+                # Left behind by whoever set it back by hand, it would vouch for sessions that write.
+                if own(row, MARK) is not None:
+                    _set(connection, identity, MARK, None)
                 _set(connection, identity, NAME, "on")
                 # From this moment on, and not from before: whoever began in between is ended.
                 _set(connection, identity, MARK, str(connection.row(f"SELECT {NOW} AS now")["now"]))
         self._failed = False
 
     def open(self, identity: Mapping[str, Any]) -> None:
-        """Puts back what was set before. Who is there and began read-only is ended, so that it comes back."""
+        """Puts back what was set before. Who is there and began read-only is ended, so that it comes back.
+
+        With a database that was dropped its setting has gone too.
+        """
+        try:
+            self._open(identity)
+        except Refused as error:
+            if error.reason != DATABASE:
+                raise
+            self._open(identity, MAINTENANCE)
+
+    def _open(self, identity: Mapping[str, Any], inside: str | None = None) -> None:
         open_value = identity["open"]
-        with enter(self._way_in(identity), ENDING_SECONDS, connect=self._connect) as connection:
-            row = _found(connection, identity)
+        server = self._way_in(identity)
+        with enter(server, ENDING_SECONDS, inside, connect=self._connect) as connection:
+            row = _closed(connection, identity)
+            if row is None:
+                return
             if is_on(open_value):
                 # Somebody had set it before us, so it stays.
                 _set(connection, identity, MARK, None)
                 return
-            if own(row) == open_value or not (own(row) is None or is_on(own(row))):
+            by_hand = own(row) == open_value or not (own(row) is None or is_on(own(row)))
+            if by_hand and marked(row) is None:
                 return
-            _set(connection, identity, NAME, open_value)
+            if not by_hand:
+                _set(connection, identity, NAME, open_value)
             _set(connection, identity, MARK, None)
             until = str(connection.row(f"SELECT {NOW} AS now")["now"])
             since = marked(row) or ""
@@ -107,6 +133,29 @@ def _ended(connection: Connection, session: Session) -> str | None:
     except FirebreakError as error:
         return error.problem
     return None
+
+
+def _closed(connection: Connection, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The row of the database that was closed, or of the one that has its name and its settings since a
+    restore; None when it was dropped.
+
+    Raises `IdentityChanged` when it has another name by now, or the server is another one.
+    """
+    who = connection.row(_WHO, {"oid": identity["oid"], "name": identity["name"]})
+    if who["system"] != identity["system"]:
+        raise _changed(identity, "another server is there by now")
+    if who["name"] == identity["name"]:
+        return _found(connection, identity)
+    row = look(connection, identity["name"]) if who["taken"] else None
+    if row and is_on(own(row)) and marked(row):
+        return row
+    if who["name"] is None:
+        return None
+    raise IdentityChanged(
+        f"database {identity['name']}",
+        f"it is called {who['name']} by now, and is left as it is",
+        f"If that one is to be written to: ALTER DATABASE … RESET {NAME}.",
+    )
 
 
 def _found(connection: Connection, identity: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -100,10 +100,13 @@ def _not_covered(seen: Snapshot, meaning: View, request: Request) -> list[Act]:
 
 
 def _opening(seen: Snapshot, meaning: View, request: Request) -> Plan:
-    if not meaning.closed:
+    if not (meaning.closed or meaning.reading):
         return Plan()
+    began = speak_count(len(meaning.reading), "session")
     why = (
-        f"new sessions may not write; {speak_count(len(meaning.reading), 'session')} that began so are ended"
+        f"new sessions may not write; {began} that began so are ended"
+        if meaning.closed
+        else f"it was set back by hand; {began} that may have begun read-only are ended"
     )
     # Where everybody begins read-only, taking the setting away would change nothing.
     identity = _identity(seen, request, "off" if is_on(meaning.without) else None)

@@ -18,7 +18,7 @@ def judge(seen: Snapshot, meaning: View, subject: str) -> tuple[Finding, ...]:
     if seen.in_recovery:
         return (_standby(subject),)
     if not meaning.closed:
-        return ()
+        return tuple(_reading(seen, meaning, subject))
     return (
         _read_only(seen, meaning, subject),
         *_writing(meaning, subject),
@@ -51,6 +51,19 @@ def _read_only(seen: Snapshot, meaning: View, subject: str) -> Finding:
         summary=f"new sessions of it begin read-only ({by}): users can read, and whatever they write fails",
         evidence={"setting": seen.own, "since": meaning.since, "sessions": len(meaning.fenced)},
     )
+
+
+def _reading(seen: Snapshot, meaning: View, subject: str) -> Iterator[Finding]:
+    if meaning.reading:
+        yield Finding(
+            id="postgres.database.reading_sessions",
+            level=WARNING,
+            subject=subject,
+            summary=f"it was set read-only at {str(seen.mark)[:19]}Z and set back by hand since: "
+            f"{speak_count(len(meaning.reading), 'session')} may have begun in between and read only: "
+            f"{_pids(meaning.reading)}. undo, or state read_write, ends them so that they come back",
+            evidence={"since": seen.mark, "sessions": [each.as_dict() for each in meaning.reading[:LISTED]]},
+        )
 
 
 def _writing(meaning: View, subject: str) -> Iterator[Finding]:

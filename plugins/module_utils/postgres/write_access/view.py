@@ -21,7 +21,8 @@ class View:
 
     `writable` is `closed`'s opposite, unless a new session met something else. `without` is what would hold
     if the database had no setting. `fenced` are the sessions that the fence is for: `writing` those that
-    began before it, `reading` those after; without `since`, all of them are both. `superusers` are outside.
+    began before it, `reading` those after; without `since`, all of them are both. Where it was set back by
+    hand, those that began after it may be `reading` still. `superusers` are outside.
     """
 
     closed: bool
@@ -43,7 +44,8 @@ def view(seen: Snapshot, application_user: str | None) -> View:
     tried = seen.proof.refused if seen.proof else None
     fenced = [each for each in seen.present if fences(each.session, application_user)]
     writing = [each for each in fenced if not closed or since is None or each.began < since]
-    reading = [each for each in fenced if closed and (since is None or each.began >= since)]
+    began_closed = since if closed else seen.mark
+    reading = [each for each in fenced if (closed if began_closed is None else each.began >= began_closed)]
     return View(
         closed=closed,
         writable=not closed if tried is None else not tried,

@@ -49,3 +49,15 @@ def test_a_dead_resolver_costs_its_deadline_and_the_name_is_told(monkeypatch: py
     assert resolve({"db1": "db1.example"}) == ({}, ["db1"])
     assert time.monotonic() - started < 5
     forever.set()
+
+
+def test_what_is_asked_from_here_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lookup(name: str, _port: Any) -> Any:
+        raise AssertionError(f"{name} is no address")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    hostvars = {"shop-db": {"ansible_connection": "local"}}
+    assert inventory({"hostvars": hostvars, "groups": {"all": ["shop-db"]}}) == {
+        "addresses": {},
+        "unresolved": [],
+    }

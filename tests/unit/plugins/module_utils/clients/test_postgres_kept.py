@@ -91,4 +91,5 @@ def test_a_session_that_was_ended_is_lost(kept: KeptSession) -> None:
 
 def test_inside_a_container_it_is_started_for_each() -> None:
     session = connect_for_many(Access(container="db"), lambda: 5.0)
-    assert type(session) is postgres_psql.PsqlSession
+    assert isinstance(session, postgres_psql.PsqlSession)
+    assert not isinstance(session, postgres_kept.KeptSession)

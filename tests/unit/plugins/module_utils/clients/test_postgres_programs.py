@@ -116,3 +116,14 @@ def test_the_first_error_is_what_it_complains_of() -> None:
     assert Ran(1, stderr, 0, 0, 0).complaint == "pg_dump: error: query failed: x"
     assert Ran(1, "one\ntwo\n\n", 0, 0, 0).complaint == "two"
     assert Ran(7, "", 0, 0, 0).complaint == "exit code 7 and no message"
+
+
+def test_a_program_older_than_the_server_is_not_started(
+    calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/usr/lib/postgresql/15/bin/pg_dump"
+    monkeypatch.setattr(postgres_programs, "path_of", lambda _program, _major: path)
+    with pytest.raises(Refused, match=r"of release 15, and the server of 18.*postgresql-client-18"):
+        run_program(ACCESS, "pg_dump", ["-Fc"], 9, major=18)
+    assert calls == []
+    assert run_program(ACCESS, "pg_dump", ["-Fc"], 9, major=13).ok and calls[0][0][0] == path

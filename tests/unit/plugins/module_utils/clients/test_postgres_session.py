@@ -116,6 +116,18 @@ def test_what_libpq_says_is_translated(said: str, reason: str, problem: str) -> 
     assert str(refused).startswith("postgresql shop as web on 127.0.0.1:5432: ")
 
 
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        ("FATAL:  sorry, too many clients already", "pkill -o -f '^postgres: .* idle'"),
+        ("FATAL:  remaining connection slots are reserved for x", "A superuser still gets in"),
+        ('FATAL:  too many connections for database "shop"', "raise its CONNECTION LIMIT"),
+    ],
+)
+def test_who_may_still_get_in_is_part_of_the_cure(said: str, cure: str) -> None:
+    assert cure in refusal(Access(), said).cure
+
+
 def test_a_password_is_in_no_text() -> None:
     assert "never shown" not in f"{ACCESS} {ACCESS!r} {refusal(ACCESS, 'x')}"
 

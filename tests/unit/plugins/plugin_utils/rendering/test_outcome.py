@@ -36,6 +36,13 @@ def test_messages_of_other_peoples_modules_are_not_news() -> None:
     assert outcome("h", "ok", {"msg": "sent"}, "firebreak.incident.notify").notes == ("sent",)
 
 
+def test_a_step_that_was_skipped_says_nothing() -> None:
+    skipped = {"skipped": True, "skip_reason": "Conditional result was False", "false_condition": "x"}
+    for action in ("ansible.builtin.debug", "firebreak.incident.notify"):
+        assert outcome("h", "skipped", skipped, action).notes == ()
+        assert outcome("h", "skipped", {"results": [], "skip_reason": "No items"}, action).notes == ()
+
+
 def test_nothing_hidden_is_shown() -> None:
     hidden = {"censored": "the output has been hidden", "changed": True}
     ended = outcome("h", "ok", hidden, "firebreak.incident.notify")

@@ -11,12 +11,15 @@ import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.backup.catalogue import (
+    GLOBALS,
     everything,
     found,
     globals_name_for,
     looked_at,
     name_for,
+    unfinished,
 )
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.backup.files import becoming
 
 STARTED = datetime(2026, 11, 22, 1, 2, 3, 456789, tzinfo=UTC)
 BEGUN = STARTED.replace(microsecond=0).timestamp()
@@ -167,3 +170,23 @@ def test_no_directory_has_no_backups_and_one_that_is_no_directory_is_said(tmp_pa
     put(tmp_path, "file")
     with pytest.raises(Unreachable, match="Not a directory"):
         found(str(tmp_path / "file"))
+
+
+def test_only_what_nobody_writes_any_more_was_left_unfinished(tmp_path: Path) -> None:
+    names = ("shop-20261122T050000Z.dump", "cluster-20261122T050000Z.globals.sql")
+    for name in (*names, "notes", "shop.dump"):
+        (tmp_path / f"{name}.part").write_bytes(b"12345")
+    (tmp_path / "a-20261122T050000Z.dump.part").symlink_to(tmp_path / "notes.part")
+    paths = [str(tmp_path / f"{name}.part") for name in names]
+    assert unfinished(str(tmp_path)) == tuple((path, 5) for path in sorted(paths))
+    with becoming(tmp_path / "new-20261122T050000Z.dump"):
+        assert [path for path, _size in unfinished(str(tmp_path))] == sorted(paths)
+    assert unfinished(str(tmp_path / "none")) == ()
+
+
+def test_roles_are_only_those_that_were_dumped_here(tmp_path: Path) -> None:
+    for name in ("cluster-20261122T050000Z.globals.sql", "before-upgrade.globals.sql"):
+        (tmp_path / name).write_bytes(b"x")
+    assert {Path(one.path).name for one in everything(str(tmp_path)) if one.kind == GLOBALS} == {
+        "cluster-20261122T050000Z.globals.sql"
+    }

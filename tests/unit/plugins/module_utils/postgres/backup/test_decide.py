@@ -70,6 +70,7 @@ def test_a_new_one_on_demand_is_done_when_it_is_younger_than_the_demand(snapshot
     assert before.symptom == 1 and before.plan.acts[0].reason == "a new backup of shop is wished"
     after = replace(snapshot({"shop": (Examined(backup(-0.5), True),)}), now=NOW + 5)
     assert change(after, demand).symptom == 0
+    assert not any(each.id == "postgres.backup.old" for each in change(after, demand).findings)
 
 
 def test_each_database_is_dumped_for_itself_and_the_roles_once(snapshot: Snap, backup: Make) -> None:
@@ -109,7 +110,8 @@ def test_the_newest_good_ones_stay_however_old(snapshot: Snap, backup: Make) -> 
         Examined(backup(2, path="/b/1"), True),
         Examined(backup(3, path="/b/unread")),
         Examined(backup(400 * DAY, path="/b/2"), True),
-        Examined(backup(500 * DAY, path="/b/3"), True),
+        Examined(backup(450 * DAY, path="/b/of-the-site"), True),
+        Examined(backup(500 * DAY, path="/b/3", proved=True), True),
         Examined(backup(600 * DAY, None, path="/b/unnamed"), True),
     )
     acts = change(snapshot({"shop": examined}), wishes(prune=True)).plan.acts
@@ -117,6 +119,31 @@ def test_the_newest_good_ones_stay_however_old(snapshot: Snap, backup: Make) -> 
         ("postgres.backup.delete", "destructive", "/b/3")
     ]
     assert change(snapshot({"shop": examined}), wishes()).plan.acts == ()
+
+
+def test_what_was_begun_in_the_future_is_never_new_enough_and_pushes_nothing_out(
+    snapshot: Snap, backup: Make
+) -> None:
+    own = [Examined(backup(n * DAY, path=f"/b/{n}", proved=True), True) for n in (1, 2, 3)]
+    future = [Examined(backup(-n * DAY, path=f"/b/future{n}", proved=True), True) for n in (1, 2, 3)]
+    state = snapshot({"shop": (*own, *future)})
+    decision = change(state, wishes(prune=True))
+    acts = [(act.action, act.identity.get("path")) for act in decision.plan.acts]
+    # The one that is about to be taken is the second of two to keep.
+    assert acts == [
+        ("postgres.backup", None),
+        ("postgres.backup.globals", None),
+        ("postgres.backup.delete", "/b/2"),
+        ("postgres.backup.delete", "/b/3"),
+    ]
+    assert decision.symptom == DAY - HOUR + 2
+    assert "postgres.backup.future" in ids(state)
+
+
+def test_what_a_dump_that_was_cut_off_has_left_is_said(snapshot: Snap, backup: Make) -> None:
+    state = snapshot({"shop": (Examined(backup(1), True),)}, unfinished=(("/b/x.part", 5 * MIB),))
+    (finding,) = inform(state, DAY)[1]
+    assert finding.id == "postgres.backup.unfinished" and "5.0 MiB" in finding.summary
 
 
 def test_roles_go_with_the_dumps(snapshot: Snap, backup: Make) -> None:

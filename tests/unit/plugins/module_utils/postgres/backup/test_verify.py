@@ -32,12 +32,29 @@ TEXT = b"""--
 -- PostgreSQL database dump
 --
 \\restrict abc
+--
+-- Name: items; Type: TABLE; Schema: public; Owner: web
+--
+
 CREATE TABLE public.items (id integer);
+--
+-- Name: f(); Type: FUNCTION; Schema: public; Owner: web
+--
+
+CREATE FUNCTION public.f() AS $$
+COPY public.nothing (id) FROM stdin;
+CREATE TABLE nothing
+$$;
+--
+-- Data for Name: items; Type: TABLE DATA; Schema: public; Owner: web
+--
+
 COPY public.items (id, name) FROM stdin;
 1\ta
 2\t\\N
 \\.
 
+-- Data for Name: It"ems; 1; Type: TABLE DATA; Schema: public; Owner: web
 COPY public."It""ems; 1" (id) FROM stdin;
 \\.
 
@@ -75,11 +92,47 @@ def test_tables_and_rows_are_counted_whatever_pieces_they_come_in(size: int) -> 
 
 def test_a_row_without_end_is_not_kept() -> None:
     text = DumpText()
-    text.write(b"COPY t (a) FROM stdin;\n")
+    text.write(b"-- Data for Name: t; Type: TABLE DATA\nCOPY t (a) FROM stdin;\n")
     for _piece in range(40):
         text.write(b"x" * 100_000)
     text.write(b"\nb\n\\.\n")
     assert (text.tables, text.rows) == (1, 2)
+
+
+MADE = (
+    b"-- Name: t; Type: TABLE; Schema: public; Owner: web\n--\n\nCREATE TABLE public.t (\n    id integer\n)"
+)
+WHOLE = b"-- Name: p; Type: TABLE; Schema: public;\nCREATE TABLE p (id int)\nPARTITION BY RANGE (id);\n"
+DATA = b"-- Data for Name: t; Type: TABLE DATA; Schema: public; Owner: web\n"
+COPIED, INSERTED = DATA + b"COPY t (id) FROM stdin;\n\\.\n", DATA + b"INSERT INTO t VALUES (1);\n"
+EXTENSION = b"-- Name: pg_cron; Type: EXTENSION; Schema: -; Owner: -\nCREATE EXTENSION pg_cron;\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "lacks"),
+    [
+        (b"", ""),
+        (MADE + b";\n", "--schema-only"),
+        (MADE + b";\n" + COPIED, ""),
+        (MADE + b";\n" + INSERTED, ""),
+        (WHOLE, ""),
+        (WHOLE + MADE + b";\n", "--schema-only"),
+        (COPIED, "--data-only"),
+        (INSERTED, "--data-only"),
+        (EXTENSION + COPIED, ""),
+    ],
+)
+def test_a_dump_of_half_of_what_there_was_is_none(content: bytes, lacks: str, tmp_path: Path) -> None:
+    dump = content + b"--\n-- PostgreSQL database dump complete\n--\n"
+    done = verify(in_file(tmp_path, "a.sql", dump), ACCESS, 10)
+    assert done.ok == (not lacks) and lacks in done.reason
+
+
+def test_a_reader_that_is_too_old_says_nothing_about_the_dump(tmp_path: Path) -> None:
+    backup = in_file(tmp_path, "a.dump", ARCHIVE)
+    said = "pg_restore: error: unsupported version (1.16) in file header\n"
+    with pytest.raises(Unreachable, match="older than the pg_dump"):
+        verify(backup, ACCESS, 10, restoring(1, said))
 
 
 @pytest.mark.parametrize("name", ["a.sql", "a.sql.gz", "a.globals.sql"])
@@ -178,3 +231,9 @@ def test_nothing_is_read_when_the_time_is_over(backup: Callable[..., Backup]) ->
     latest, passed_over = newest_that_verifies([backup()], ACCESS, 0)
     assert latest is None
     assert "are over" in passed_over[0][1]
+
+
+def test_a_head_of_no_known_kind_is_the_dump_s_fault(tmp_path: Path) -> None:
+    said = "pg_restore: error: unsupported version (32.99) in file header\n"
+    done = verify(in_file(tmp_path, "a.dump", ARCHIVE), ACCESS, 10, restoring(1, said))
+    assert not done.ok and "cannot read it to its end" in done.reason

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -52,23 +52,31 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was done to sessions; no time passes but where it is slept."""
     calls: list[str] = []
     now = [0.0]
-    monkeypatch.setattr(sessions, "terminate", lambda *_given: calls.append("terminate"))
-    monkeypatch.setattr(sessions, "cancel", lambda *_given: calls.append("cancel"))
+
+    def note(verb: str) -> Callable[..., None]:
+        def act(*_given: Any, condition: sessions.Condition) -> None:
+            assert condition is subject.BLOCKS
+            calls.append(verb)
+
+        return act
+
+    monkeypatch.setattr(sessions, "terminate", note("terminate"))
+    monkeypatch.setattr(sessions, "cancel", note("cancel"))
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     return calls
 
 
-def perform(action: str, connection: Connection, identity: Mapping[str, Any] = WHO) -> None:
+def perform(action: str, connection: Connection, identity: Mapping[str, Any] | None = None) -> None:
     given: Any = connection
-    subject.performers(given, Server(Access()))[action](identity)
+    subject.performers(given, Server(Access()))[action](identity or WHO)
 
 
-@pytest.mark.parametrize("action", ["cancel", "terminate", "cancel_or_terminate"])
-def test_who_has_let_go_meanwhile_is_left_alone(done: list[str], action: str) -> None:
-    with pytest.raises(IdentityChanged, match="blocks nobody any more"):
-        perform(f"postgres.{action}", Connection(False))
-    assert done == []
+def test_whether_it_blocks_is_part_of_the_statement_that_signals() -> None:
+    assert "pg_stat_activity.pid = ANY (pg_blocking_pids(l.pid))" in subject.BLOCKS.sql
+    assert "NOT EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND l.pid = pg_stat_activity.pid)" in (
+        subject.BLOCKS.sql
+    )
 
 
 @pytest.mark.parametrize("action", ["cancel", "terminate"])
@@ -78,7 +86,7 @@ def test_who_still_blocks_is_dealt_with_as_planned(done: list[str], action: str)
 
 
 def test_a_cancel_that_frees_the_others_is_enough(done: list[str]) -> None:
-    perform("postgres.cancel_or_terminate", Connection(True, True, True, False))
+    perform("postgres.cancel_or_terminate", Connection(True, True, False))
     assert done == ["cancel"]
 
 
@@ -91,7 +99,7 @@ def test_who_blocks_in_spite_of_a_cancel_is_ended(done: list[str]) -> None:
 def test_who_cannot_be_cancelled_and_blocks_is_ended(
     done: list[str], monkeypatch: pytest.MonkeyPatch, error: type[FirebreakError]
 ) -> None:
-    def cancel(*_given: Any) -> None:
+    def cancel(*_given: Any, **_condition: Any) -> None:
         raise error("pid 4242", "it is idle in transaction by now", "Look again.")
 
     monkeypatch.setattr(sessions, "cancel", cancel)
@@ -99,10 +107,26 @@ def test_who_cannot_be_cancelled_and_blocks_is_ended(
     assert done == ["terminate"]
 
 
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_who_lets_go_at_the_last_moment_is_done_if_it_was_cancelled(
+    done: list[str], monkeypatch: pytest.MonkeyPatch, cancelled: bool
+) -> None:
+    def gone(*_given: Any, **_condition: Any) -> None:
+        raise IdentityChanged("pid 4242", "it blocks nobody any more", "Look again.")
+
+    monkeypatch.setattr(sessions, "terminate", gone)
+    if cancelled:
+        perform("postgres.cancel_or_terminate", Connection(True))
+        return
+    monkeypatch.setattr(sessions, "cancel", gone)
+    with pytest.raises(IdentityChanged, match="blocks nobody"):
+        perform("postgres.cancel_or_terminate", Connection(True))
+
+
 def test_without_the_privilege_nothing_more_is_tried(
     done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cancel(*_given: Any) -> None:
+    def cancel(*_given: Any, **_condition: Any) -> None:
         raise Failed(Access(), "must be a member of the role", "42501")
 
     monkeypatch.setattr(sessions, "cancel", cancel)

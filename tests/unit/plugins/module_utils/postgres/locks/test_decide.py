@@ -153,7 +153,16 @@ def test_a_deadlock_is_left_to_the_server(make: Make) -> None:
 
 def test_a_root_that_has_gone_is_said(make: Make) -> None:
     assert refused(decided(make(sessions={}))).startswith("it had ended when it was looked up")
-    assert refused(decided(make(sessions={}, sees_all=False))).startswith("it is not shown to us")
+    assert refused(decided(make(sessions={}, sees_all=False))).startswith(
+        "it is not shown to us: GRANT pg_monitor"
+    )
+
+
+def test_who_is_hidden_is_said_before_it_is_known_how_long_anybody_waits(make: Make) -> None:
+    unseen = make(waits=(wait(200, ROOT, seconds=0.0),), sessions={}, sees_all=False)
+    decision = decided(unseen)
+    assert refused(decision).startswith("it is not shown to us")
+    assert decision.symptom == unseen.waiting
 
 
 def blocking(make: Make) -> Snapshot:

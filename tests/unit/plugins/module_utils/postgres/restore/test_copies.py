@@ -25,7 +25,10 @@ from ansible_collections.firebreak.incident.plugins.module_utils.postgres.restor
 from .conftest import make_copy, make_live, make_snapshot
 
 LOCALE = {"encoding": "UTF8", "datcollate": "C", "datctype": "C"}
-SCRIPT = b"COPY public.items (id) FROM stdin;\n1\n2\n\\.\n-- PostgreSQL database dump complete\n"
+SCRIPT = (
+    b"-- Data for Name: items; Type: TABLE DATA; Schema: public; Owner: web\n"
+    b"COPY public.items (id) FROM stdin;\n1\n2\n\\.\n-- PostgreSQL database dump complete\n"
+)
 Make = Callable[..., "Place"]
 
 
@@ -36,7 +39,8 @@ class Place:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, path: Path, seen: Snapshot, ran: Ran) -> None:
         self.seen, self._ran, self.statements, self.fed = seen, ran, list[str](), b""
-        self.fail_at = "nothing"
+        self.fail_at, self.help = "nothing", b"  \\restrict RESTRICT_KEY\n"
+        self.settings: dict[str, str] = {}
         self.report = Report()
         monkeypatch.setattr(observe, "observe", lambda *_given: self.seen)
         monkeypatch.setattr(observe, "beside", lambda *_given: self)
@@ -65,8 +69,21 @@ class Place:
         self.acts[f"postgres.restore.{action}"]({**self.identity, **changed})
 
     def _run(
-        self, _access: object, _program: str, _arguments: object, _s: float, source: Any, *_more: Any
+        self,
+        _access: object,
+        _program: str,
+        arguments: Any,
+        _s: float,
+        source: Any = None,
+        *more: Any,
+        sink: Any = None,
+        **_named: Any,
     ) -> Ran:
+        if sink is not None:
+            assert arguments == ["--help=commands"]
+            sink.write(self.help)
+            return Ran(0, "", 0, 0, 0.1)
+        self.settings = more[-1]
         self.fed = b"".join(iter(lambda: source.read(1000), b""))
         return self._ran
 
@@ -112,7 +129,9 @@ def test_no_copy_is_made_of_another_database_or_over_another_one(make: Make, cha
 def test_a_script_is_loaded_and_its_rows_are_counted(make: Make) -> None:
     place = make()
     place.do("load")
-    assert place.fed == SCRIPT
+    restriction, _newline, fed = place.fed.partition(b"\n")
+    assert restriction.startswith(b"\\restrict ") and fed == SCRIPT
+    assert "idle_session_timeout" in place.settings and "transaction_timeout" not in place.settings
     assert place.report.rows == {("public", "items"): 2} and place.report.counted
     assert place.statements == []
 
@@ -121,7 +140,15 @@ def test_a_load_that_fails_drops_the_copy(make: Make) -> None:
     place = make(3, 'psql:<stdin>:9: ERROR:  role "gone" does not exist\n')
     with pytest.raises(FirebreakError, match=r'role "gone".*was dropped.*Create the role'):
         place.do("load")
-    assert place.statements == ['DROP DATABASE "shop_restore_20261122T050000Z"']
+    assert place.statements == ['DROP DATABASE "shop_restore_20261122T050000Z" WITH (FORCE)']
+
+
+def test_a_script_is_not_given_to_a_psql_that_would_start_programs(make: Make) -> None:
+    place = make()
+    place.help = b"  \\connect\n"
+    with pytest.raises(FirebreakError, match=r"too old.*was dropped"):
+        place.do("load")
+    assert place.fed == b""
 
 
 def test_a_backup_that_was_written_to_meanwhile_is_not_taken(make: Make) -> None:

@@ -179,3 +179,46 @@ def test_a_newer_backup_that_cannot_be_restored_is_named(seen: Snapshot) -> None
     assert data["latest"] == "/b/shop.dump"
     assert [finding.id for finding in findings] == ["postgres.restore.passed_over"]
     assert "/b/cut.dump" in findings[0].summary
+
+
+@pytest.mark.parametrize(
+    ("free", "kept", "wished"),
+    [(6_000_000, 2_000_000, True), (3_100_000, 2_000_000, False), (4_100_000, None, False)],
+)
+def test_loading_leaves_room_for_the_log_it_writes(
+    seen: Snapshot, free: int, kept: int | None, wished: bool
+) -> None:
+    live = make_live(database=Database(10, "shop", 2_000_000))
+    state = replace(seen, live=live, room=Room(Volume("/data", "8:1", free)), wal_kept=kept)
+    decision = decide(state, Request(), Report())
+    if wished:
+        assert names(decision) == ["create", "load", "check"]
+    else:
+        assert "stop the server" in refusal(decision)
+
+
+def test_a_database_that_stayed_closed_is_said(seen: Snapshot) -> None:
+    closed = replace(seen, live=make_live(database=Database(10, "shop", 1000, connectable=False)))
+    assert inform(closed, Request(), [], None)[1][0].id == "postgres.database.closed"
+    assert decide(closed, Request(), Report()).findings[0].level == "critical"
+
+
+def test_an_empty_copy_that_was_cut_off_before_its_mark_is_said(seen: Snapshot) -> None:
+    left = [Database(30, "shop_restore_20261121T050000Z"), Database(31, "shop_restore_me")]
+    (finding,) = decide(replace(seen, others=tuple(left)), Request(), Report()).findings
+    assert [one["oid"] for one in finding.evidence["databases"]] == [30]
+
+
+def test_a_backup_that_has_nothing_in_common_with_what_is_in_use_is_a_warning(seen: Snapshot) -> None:
+    report = Report(differences=[Difference("a.x", 3, 3, None), Difference("a.y", None, None, 9)])
+    (finding,) = decide(seen, Request(), report).findings
+    assert finding.level == "warning" and "another database" in finding.summary
+
+
+def test_a_restored_database_that_stayed_read_only_is_said(seen: Snapshot) -> None:
+    mark = make_copy(swapped="2026-11-22T05:59:00.000Z").mark
+    live = make_live(database=Database(20, "shop", 1000, mark=mark), read_only=True)
+    (finding,) = decide(replace(seen, live=live), Request(swap=True, began="2026"), Report()).findings
+    assert finding.id == "postgres.restore.read_only" and "pg_write_access" in finding.summary
+    contained = replace(seen, live=make_live(read_only=True))
+    assert decide(contained, Request(), Report()).findings == ()

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 
@@ -15,26 +16,35 @@ DUMP = rb"""--
 -- PostgreSQL database dump
 --
 
-\restrict aBc
-
 SET statement_timeout = 0;
 CREATE TABLE public.items (id integer);
 ALTER TABLE public.items OWNER TO web;
 CREATE USER MAPPING FOR web SERVER other;
+--
+-- Name: f(); Type: FUNCTION; Schema: public; Owner: web
+--
+CREATE FUNCTION public.f() RETURNS void LANGUAGE sql AS $$
+COPY public.nothing (id) FROM stdin;
+$$;
+--
+-- Data for Name: items; Type: TABLE DATA; Schema: public; Owner: web
+--
+
 COPY public.items (id, name) FROM stdin;
 1	\\connect elsewhere
 \\.	2
 DROP DATABASE shop;
 \.
 
+-- Data for Name: Ta.ble (x) FROM stdin;; Type: TABLE DATA; Schema: odd, sch"ema; Owner: web
 COPY "odd, sch""ema"."Ta.ble (x) FROM stdin;" (id) FROM stdin;
 1
 2
 \.
+-- Data for Name: empty; Type: TABLE DATA; Schema: public; Owner: web
 COPY public.empty (id) FROM stdin;
 \.
 ALTER TABLE ONLY public.items ADD CONSTRAINT items_pkey PRIMARY KEY (id);
-\unrestrict aBc
 """
 COUNTS = {
     ("public", "items"): 3,
@@ -54,7 +64,10 @@ class Slowly:
 
 
 def passed(source: Guarded, size: int = 100) -> bytes:
-    return b"".join(iter(lambda: source.read(size), b""))
+    """What psql gets, after what restricts it."""
+    restriction, _newline, rest = b"".join(iter(lambda: source.read(size), b"")).partition(b"\n")
+    assert re.fullmatch(rb"\\restrict [0-9a-f]{32}", restriction)
+    return rest
 
 
 @pytest.mark.parametrize("step", [1, 7, 64, 100_000])
@@ -78,6 +91,7 @@ def test_rows_are_counted_however_the_dump_is_cut_up(step: int) -> None:
         b"ALTER ROLE web PASSWORD 'x';\n",
         b"ALTER SYSTEM SET fsync = off;\n",
         b"DROP USER web;\n",
+        b"COPY items FROM PROGRAM 'id';\n",
         b"\\connect shop",
     ],
 )
@@ -88,7 +102,14 @@ def test_what_reaches_beyond_the_database_is_never_passed_on(line: bytes, step: 
     with pytest.raises(BadInput, match="beyond"):
         for piece in iter(lambda: source.read(5), b""):
             given.append(piece)
-    assert b"".join(given) in (b"SELECT 1;\n", b"")
+    assert b"".join(given).partition(b"\n")[2] in (b"SELECT 1;\n", b"")
+
+
+def test_no_dump_ends_the_restriction_of_psql() -> None:
+    rows = Rows()
+    dump = b"\\restrict aBc\nSELECT 1;\n\\unrestrict aBc\n  \\! id\n"
+    assert passed(Guarded(io.BytesIO(dump), rows)) == b"SELECT 1;\n  \\! id\n"
+    assert rows.size == len(dump)
 
 
 def test_rows_that_come_as_inserts_are_not_counted() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -115,6 +117,15 @@ def test_who_comes_in_meanwhile_and_must_not_be_ended_stops_it(monkeypatch: pyte
     with pytest.raises(IdentityChanged, match="it is pg_dump"):
         place.swaps().swap(IDENTITY)
     assert place.done == ["closed", "opened"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_lost_connection_lets_everybody_in_again(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    place, before = Place(monkeypatch, ready()), signal.getsignal(number)
+    monkeypatch.setattr(exchange, "put_in_place", lambda *_given: os.kill(os.getpid(), number))
+    with pytest.raises(FirebreakError, match="signal"):
+        place.swaps().swap(IDENTITY)
+    assert place.done == ["closed", "opened"] and signal.getsignal(number) == before
 
 
 def test_a_session_that_does_not_go_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:

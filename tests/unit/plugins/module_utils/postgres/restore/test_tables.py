@@ -16,6 +16,8 @@ from ansible_collections.firebreak.incident.plugins.module_utils.postgres.restor
     missing,
 )
 
+NO_DATA = "public.a is empty, in use it has 9 rows, and the backup has no data of it"
+NO_ROWS = "it has not a single row, and what is in use has some"
 A, B = ("public", "a"), ("public", "b")
 
 
@@ -64,19 +66,24 @@ def test_a_partitioned_table_is_counted_as_a_whole_only_when_it_was_loaded_so() 
 
 
 @pytest.mark.parametrize(
-    ("expected", "restored", "live", "is_counted", "said"),
+    ("expected", "restored", "live", "without", "said"),
     [
-        ({A: 3}, {A: 3}, {A: 9}, True, []),
-        ({A: 3}, {A: 2}, {}, True, ["public.a has 2 rows, and the backup 3"]),
-        ({A: 3}, {}, {A: 3}, True, ["public.a is missing"]),
-        ({A: 3}, {A: None}, {}, True, ["public.a could not be counted in time"]),
-        ({A: 0}, {A: 0}, {A: 9}, True, []),
-        ({}, {A: 0}, {A: 9}, False, ["public.a is empty, and in use it has 9 rows"]),
-        ({}, {A: 8}, {A: 9}, False, []),
-        ({}, {A: 0}, {A: 9}, True, []),
+        ({A: 3}, {A: 3}, {A: 9}, (), []),
+        ({A: 3}, {A: 2}, {}, (), ["public.a has 2 rows, and the backup 3"]),
+        ({A: 3, B: 1}, {B: 1}, {A: 3}, (), ["public.a is missing"]),
+        ({A: 3}, {A: None}, {}, (), ["public.a could not be counted in time"]),
+        ({A: 0, B: 1}, {A: 0, B: 1}, {A: 9}, (), []),
+        ({B: 1}, {A: 0, B: 1}, {A: 9}, (), [NO_DATA]),
+        ({B: 1}, {A: 0, B: 1}, {A: 9}, (A,), []),
+        ({}, {A: 8}, {A: 9}, (), []),
+        ({A: 0}, {A: 0}, {A: 9}, (), [NO_ROWS]),
+        ({}, {}, {A: 9}, (), [NO_ROWS]),
+        ({}, {}, {A: 0}, (), []),
+        # As after somebody dropped the tables and left one of their own.
+        ({A: 3}, {A: 3}, {B: 1}, (), []),
     ],
 )
 def test_a_copy_is_held_against_its_backup(
-    expected: Any, restored: Any, live: Any, is_counted: bool, said: list[str]
+    expected: Any, restored: Any, live: Any, without: Any, said: list[str]
 ) -> None:
-    assert missing(compare(expected, restored, live), restored, is_counted) == said
+    assert missing(compare(expected, restored, live), restored, without) == said

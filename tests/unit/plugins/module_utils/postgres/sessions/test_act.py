@@ -16,13 +16,20 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
     IdentityChanged,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.sessions.act import (
+    Condition,
     cancel,
     terminate,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.sessions.session import Session
 
 Make = Callable[..., Session]
-SIGNALLED = {"state": "idle", "query_start": "2026-11-21T22:05:00+00:00", "same": True, "done": True}
+SIGNALLED = {
+    "state": "idle",
+    "query_start": "2026-11-21T22:05:00+00:00",
+    "same": True,
+    "meant": True,
+    "done": True,
+}
 
 
 class Server(Connection):
@@ -58,7 +65,7 @@ def test_the_statement_that_signals_is_the_one_that_checks(session: Make) -> Non
     server = Server(SIGNALLED, True)
     terminate(server, session().identity(True))
     query, params = server.asked[0]
-    assert "THEN pg_terminate_backend(pid) END" in query
+    assert "CASE WHEN same AND meant THEN pg_terminate_backend(pid) END" in query
     assert "backend_start = %(backend_start)s" in query
     assert {name: params[name] for name in ("pid", "state", "state_change")} == {
         "pid": 4242,
@@ -95,6 +102,17 @@ def test_another_session_or_another_state_is_left_alone(
 ) -> None:
     with pytest.raises(IdentityChanged, match=says):
         terminate(Server(found), session().identity(True))
+
+
+@pytest.mark.parametrize("act", [terminate, cancel])
+def test_what_must_be_true_besides_is_asked_in_the_statement_that_signals(
+    session: Make, act: Callable[..., None]
+) -> None:
+    server = Server({**SIGNALLED, "state": "active", "meant": False, "done": None})
+    with pytest.raises(IdentityChanged, match="it has let go"):
+        act(server, session(state="active").identity(False), condition=Condition("pid = 7", "it has let go"))
+    ((query, _params),) = server.asked
+    assert "(pid = 7) AS meant" in query and "CASE WHEN same AND meant THEN" in query
 
 
 def test_only_what_runs_is_cancelled(session: Make) -> None:

@@ -75,7 +75,7 @@ def test_cancelling_what_runs_nothing_is_refused_and_stays_a_symptom(facts: Fact
 
 
 @pytest.mark.parametrize(
-    ("used", "free", "ended"), [(92, 5, 0), (93, 5, 1), (97, 5, 5), (98, 5, 5), (97, 200, 9)]
+    ("used", "free", "ended"), [(92, 5, 0), (93, 5, 1), (97, 5, 5), (98, 5, 6), (97, 200, 9)]
 )
 def test_no_more_are_ended_than_it_takes(
     facts: Facts, session: Make, used: int, free: int, ended: int
@@ -111,8 +111,8 @@ def test_connections_that_cannot_be_freed_are_said_first(facts: Facts, session: 
     decision = decided({**facts, "used": 97}, Wish(ALL, free=5), *sessions)
     assert (pids(decision), decision.symptom) == ([4242], 5)
     assert decision.plan.refusals[0].reason == (
-        "4 of the 5 connections asked for cannot be freed: 2 sessions match, 1 of them protected "
-        "(the first: role web is a superuser)"
+        "5 connections are to be free, and 4 more would have to end for that: 2 sessions match, 1 of them "
+        "protected (the first: role web is a superuser)"
     )
 
 
@@ -124,6 +124,32 @@ def test_a_roles_own_limit_is_won_back_from_its_own_sessions(facts: Facts, sessi
     ]
     assert pids(decided(facts, Wish(IDLE, free=2), *sessions)) == [4, 3]
     assert pids(decided(facts, Wish(IDLE, free=5), *sessions)) == [4, 3, 2]
+
+
+@pytest.mark.parametrize(("used", "ended"), [(16, []), (17, [2, 3]), (20, [2, 3, 4, 5, 6])])
+def test_a_limit_that_is_nearly_reached_is_relieved_as_well(
+    facts: Facts, session: Make, used: int, ended: list[int]
+) -> None:
+    facts.update(used=30, limits=[{"kind": "role", "name": "batch", "limit": 20, "used": used}])
+    sessions = [session(pid=n, user="batch", state_seconds=100.0 - n) for n in range(2, 9)]
+    assert pids(decided(facts, Wish(IDLE, free=5), *sessions)) == ended
+
+
+@pytest.mark.parametrize("of", [10, 37, 97, 500])
+def test_the_remedy_frees_so_many_that_nothing_is_found_afterwards(facts: Facts, of: int) -> None:
+    facts.update(max_connections=of + 3, used=of)
+    (finding,) = decided(facts, Wish(IDLE)).findings
+    assert finding.remedy is not None
+    facts["used"] = of - finding.remedy.inputs["free_connections"]
+    assert decided(facts, Wish(IDLE)).findings == ()
+    facts["used"] += 1
+    assert len(decided(facts, Wish(IDLE)).findings) == 1
+
+
+def test_who_does_not_say_what_it_does_is_counted(facts: Facts) -> None:
+    facts["by_state"] = {"disabled": 6, "active": 1}
+    (finding,) = decided(facts, Wish(IDLE)).findings
+    assert (finding.id, finding.evidence) == ("postgres.sessions.untracked", {"sessions": 6})
 
 
 def test_whoever_goes_for_a_limit_counts_in_all_as_well(facts: Facts, session: Make) -> None:

@@ -3,11 +3,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.postgres_session import (
     ROWS,
     Access,
     Session,
 )
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.server import Server as EntryServer
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.sessions import observe
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.sessions.protection import (
     Protection,
@@ -36,6 +40,24 @@ def test_one_statement_gives_every_session(facts: dict[str, Any]) -> None:
     assert ([one.pid for one in seen.sessions], seen.more) == ([1, 2], 3)
     assert seen.facts == facts
     assert server.asked.count(f"LIMIT {ROWS}") == 1
+
+
+def test_a_role_that_is_shown_its_own_sessions_only_changes_nothing(facts: dict[str, Any]) -> None:
+    hidden = {"pid": 1, "backend_start": None, "query": "<insufficient privilege>"}
+    server = Server({**facts, "sees_all": False, "sessions": [hidden], "total": 1})
+    with pytest.raises(Unreachable, match="GRANT pg_monitor, pg_signal_backend TO postgres"):
+        observe.sessions(server, "postgresql shop on db1", Protection())
+
+
+def test_a_session_that_is_hidden_is_counted_and_not_listed(
+    facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = {"pid": 1, "backend_start": None, "query": "<insufficient privilege>"}
+    server = Server({**facts, "sees_all": False, "sessions": [hidden], "total": 1})
+    monkeypatch.setattr(observe, "reach", lambda _params: EntryServer(Access()))
+    monkeypatch.setattr(observe, "enter", lambda *_given: server)
+    seen = observe.everything({})
+    assert (seen.sessions, seen.more) == ((), 1)
 
 
 def test_every_percent_sign_is_doubled() -> None:

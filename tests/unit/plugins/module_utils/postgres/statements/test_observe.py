@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.postgres import Access, Refused
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.postgres_session import (
+    NONE,
     Failed,
     Session,
 )
@@ -83,7 +84,7 @@ class Database(Session):
         self._created, self._here, self._error = created, here, error
 
     def rows(
-        self, query: str, params: Mapping[str, Any] = {}, timeout: float = 5.0, limit: int = 10_000
+        self, query: str, params: Mapping[str, Any] = NONE, timeout: float = 5.0, limit: int = 10_000
     ) -> list[Mapping[str, Any]]:
         if query == HERE:
             return [self._here]

@@ -12,8 +12,10 @@ import pytest
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.postgres import (
     Access,
     Failed,
+    Refused,
     Session,
 )
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.postgres_session import DATABASE
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.sessions import session as sessions
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.write_access.observe import (
     MARK,
@@ -77,10 +79,13 @@ class FakeServer:
     settings: dict[str, str] = field(default_factory=dict)
     present: Sequence[Mapping[str, Any]] = ()
     oid: int | None = 16384
+    name: str | None = 'We"b; %s'
+    refuses: str | None = None
     superuser: bool = True
     fails: str | None = None
     now: str = SINCE
     told: list[str] = field(default_factory=list)
+    entered: list[str] = field(default_factory=list)
 
     def connect(self, access: Access, _remaining: Callable[[], float]) -> Session:
         return _FakeSession(access, self)
@@ -96,6 +101,12 @@ class _FakeSession(Session):
 
     def rows(self, query: str, params: Any = None, timeout: float = 5, limit: int = 0) -> list[Any]:
         server = self._server
+        server.entered.append(self.access.database)
+        if server.refuses == self.access.database:
+            raise Refused(self.access, "it does not exist", "", DATABASE)
+        if "datname FROM pg_database WHERE oid = %(oid)s" in query:
+            found = {"system": "7710868432813102296", "name": server.name}
+            return [{**found, "taken": server.oid is not None}]
         if "pg_control_system" in query:
             return [
                 {

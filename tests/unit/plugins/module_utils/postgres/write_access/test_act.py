@@ -55,8 +55,8 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return pids
 
 
-def _perform(server: FakeServer, action: str, identity: Mapping[str, Any] = IDENTITY) -> None:
-    write_access.performers(lambda _identity: Server(Access()), server.connect)[action](identity)
+def _perform(server: FakeServer, action: str, identity: Mapping[str, Any] | None = None) -> None:
+    write_access.performers(lambda _identity: Server(Access()), server.connect)[action](identity or IDENTITY)
 
 
 def test_its_time_is_written_beside_the_setting_and_after_it() -> None:
@@ -137,6 +137,47 @@ def test_opening_what_is_open_does_nothing(settings: dict[str, str], ended: list
     server = FakeServer(dict(settings), [_row(2, LATE)])
     _perform(server, OPEN)
     assert (server.told, ended) == ([], [])
+
+
+def test_who_began_read_only_is_ended_though_it_was_set_back_by_hand(ended: list[int]) -> None:
+    sessions = [_row(1, EARLY), _row(2, LATE)]
+    server = FakeServer({MARK: SINCE}, sessions, now="2026-11-22T10:20:00.000000Z")
+    _perform(server, OPEN)
+    assert (server.told, ended) == ([f"{ALTER} RESET {MARK}"], [2])
+
+
+def test_a_time_that_was_left_behind_does_not_vouch_for_the_next_closing() -> None:
+    server = FakeServer({MARK: SINCE}, fails=f" SET {MARK}")
+    with pytest.raises(FirebreakError):
+        _perform(server, CLOSE)
+    assert server.settings == {NAME: "on"}
+
+
+def test_one_that_was_renamed_is_left_and_named() -> None:
+    server = FakeServer({NAME: "on", MARK: SINCE}, name="shop_old", oid=None)
+    with pytest.raises(IdentityChanged, match="called shop_old by now"):
+        _perform(server, OPEN)
+    assert server.told == []
+
+
+@pytest.mark.parametrize("old", ["shop_before_20261122", None])
+def test_one_that_was_restored_in_its_place_is_opened_instead(old: str | None) -> None:
+    server = FakeServer({NAME: "on", MARK: SINCE}, name=old, oid=20000)
+    _perform(server, OPEN)
+    assert server.told == [f"{ALTER} RESET {NAME}", f"{ALTER} RESET {MARK}"]
+
+
+def test_a_new_one_that_somebody_else_made_read_only_stays_so() -> None:
+    server = FakeServer({NAME: "on"}, name=None, oid=20000)
+    _perform(server, OPEN)
+    assert server.told == []
+
+
+def test_with_one_that_was_dropped_its_setting_has_gone_too(ended: list[int]) -> None:
+    server = FakeServer(name=None, oid=20000, refuses="shop")
+    way_in = Server(Access(database="shop"))
+    write_access.performers(lambda _identity: way_in, server.connect)[OPEN](IDENTITY)
+    assert (set(server.entered), server.told, ended) == ({"shop", "postgres"}, [], [])
 
 
 def test_who_stays_read_only_is_named(ended: list[int]) -> None:

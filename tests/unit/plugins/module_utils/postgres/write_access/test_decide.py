@@ -165,6 +165,15 @@ def test_where_everybody_begins_read_only_opening_needs_a_setting(
     assert _decide(seen, READ_WRITE).plan.acts[0].identity["open"] == value
 
 
+def test_opening_ends_who_began_read_only_before_it_was_set_back_by_hand(closed: Snapshot) -> None:
+    proof = Proof("web", application=True, read_only=False, refused=False)
+    reset = replace(closed, settings=(), proof=proof, present=(present(1, EARLY), present(2, LATE)))
+    decision = decide(reset, "postgresql shop", Request("database shop", "read_write"))
+    assert decision.symptom == 1
+    assert "1 session that may have begun read-only" in decision.plan.acts[0].reason
+    assert [finding.id for finding in decision.findings] == ["postgres.database.reading_sessions"]
+
+
 def test_opening_what_is_open_needs_nothing(writable: Snapshot) -> None:
     decision = _decide(writable, READ_WRITE)
     assert (decision.symptom, decision.plan.acts) == (0, ())

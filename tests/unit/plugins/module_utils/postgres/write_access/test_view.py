@@ -39,9 +39,11 @@ def test_without_a_time_every_session_may_be_either(closed: Snapshot) -> None:
     assert seen.writing == seen.reading == seen.fenced
 
 
-def test_a_mark_that_was_left_behind_means_nothing_once_the_setting_is_gone(closed: Snapshot) -> None:
+def test_who_began_read_only_is_seen_after_it_was_set_back_by_hand(closed: Snapshot) -> None:
     seen = view(replace(closed, settings=()), "web")
-    assert (seen.closed, seen.since, len(seen.writing), seen.reading) == (False, None, 2, ())
+    assert (seen.closed, seen.since, len(seen.writing), len(seen.reading)) == (False, None, 2, 2)
+    seen = view(replace(closed, settings=(), present=(present(1),)), "web")
+    assert seen.reading == ()
 
 
 def test_what_a_new_session_met_counts_for_more_than_what_is_set(closed: Snapshot) -> None:
