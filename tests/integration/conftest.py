@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ansible_runner
 import pytest
+import yaml
 
 from firebreak_lab import Attacker, Lab
 
@@ -27,6 +31,19 @@ done
 fail2ban-client banned 2>/dev/null
 find /etc/nftables.conf /etc/ufw /etc/fail2ban /etc/hosts.deny /etc/nginx /etc/ssh /var/lib/firebreak \
   /run/firebreak -type f -exec sha256sum {} + 2>/dev/null | sort
+"""
+
+# A PostgreSQL server of a test's own: its data, port, settings, and words for initdb.
+MAKE_CLUSTER = """
+cd /; mkdir -p "$1"; chown postgres: "$1"
+as="runuser -u postgres --"; bin=/usr/lib/postgresql/15/bin
+$as $bin/initdb -D "$1" --auth-local peer --auth-host scram-sha-256 --no-sync $4 > /dev/null
+$as $bin/pg_ctl -s -w -D "$1" -l "$1/log" -o "-p $2 -k /var/run/postgresql $3" start
+$as psql -qX -v ON_ERROR_STOP=1 -p "$2" -d postgres
+"""
+CLEAR_CLUSTER = """
+cd /; runuser -u postgres -- /usr/lib/postgresql/15/bin/pg_ctl -s -D "$1" -m immediate stop 2> /dev/null
+rm -rf "$1"
 """
 
 
@@ -50,6 +67,37 @@ class Play:
     def messages(self) -> list[str]:
         """Of the tasks that failed."""
         return [str(result["msg"]) for result in self.results.values() if result["failed"]]
+
+
+def module(host: str, name: str, *words: str, **options: Any) -> dict[str, Any]:
+    """The result of one of the collection's modules, failed or not."""
+    arguments = ["-a", json.dumps(options)] if options else []
+    done = subprocess.run(
+        ["ansible", host, "-m", f"firebreak.incident.{name}", *arguments, *words],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    head, separator, text = done.stdout.partition("=>")
+    assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
+    return {**yaml.safe_load(text), "failed": "FAILED" in head}
+
+
+@contextmanager
+def postgres_cluster(
+    lab: Lab, data: str, port: int, script: str, settings: str = "-c fsync=off", initdb: str = ""
+) -> Iterator[None]:
+    """Runs on zekka1, with what `script` makes in it. A reset of the lab leaves it alone, unlike Debian's."""
+    clear = ["bash", "-c", CLEAR_CLUSTER, "clear", data]
+    lab.run("zekka1", clear)
+    make = ["bash", "-ec", MAKE_CLUSTER, "make", data, str(port), settings, initdb]
+    lab.run("zekka1", make, input=script).check("making a cluster")
+    try:
+        yield
+    finally:
+        lab.run("zekka1", clear)
 
 
 @pytest.fixture(scope="session")

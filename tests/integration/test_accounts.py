@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from firebreak_lab import Attacker, Lab
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .conftest import module
+
 KEY = "/run/lab/stolen"
 ADDRESS = {"zekka1": "172.29.77.11", "matrixon1": "172.29.77.12"}
 SSH = (
@@ -25,22 +23,6 @@ SSH = (
 # One in the session, one detached from it as an intruder leaves it behind.
 STAY = "nohup setsid sleep 614 >/dev/null 2>&1 & exec sleep 613"
 LEFT = "pgrep -u deploy -x sleep"
-
-
-def module(host: str, name: str, *words: str, **options: Any) -> Mapping[str, Any]:
-    """The result of one module, failed or not."""
-    arguments = ["-a", json.dumps(options)] if options else []
-    done = subprocess.run(
-        ["ansible", host, "-m", f"firebreak.incident.{name}", *arguments, *words],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    _head, separator, text = done.stdout.partition("=>")
-    assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
-    return dict(yaml.safe_load(text))
 
 
 @pytest.fixture(scope="module")

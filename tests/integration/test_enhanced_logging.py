@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from firebreak_lab import Attacker, Lab
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .conftest import module as run_module
+
 SERVICES: dict[str, dict[str, dict[str, Any]]] = {
     "zekka1": {"app": {"runtime": "systemd", "unit": "zekka.service", "logs": ["/opt/zekka/logs/*.log"]}},
     "matrixon1": {"app": {"runtime": "compose", "project": "matrixon", "service": "matrixon-app"}},
@@ -38,19 +35,7 @@ systemctl daemon-reload; systemctl restart ssh
 
 
 def module(host: str, *words: str, name: str = "enhanced_logging", **options: Any) -> Mapping[str, Any]:
-    """The result of the module, failed or not."""
-    arguments = ["-a", json.dumps(options)] if options else []
-    done = subprocess.run(
-        ["ansible", host, "-m", f"firebreak.incident.{name}", *arguments, *words],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    _head, separator, text = done.stdout.partition("=>")
-    assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
-    return dict(yaml.safe_load(text))
+    return run_module(host, name, *words, **options)
 
 
 def state(lab: Lab, host: str = "zekka1") -> str:

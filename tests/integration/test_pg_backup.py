@@ -6,15 +6,14 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from firebreak_lab import Lab
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .conftest import module as run_module
+
 CLUSTER, PORT = "backup", 5505
 DATABASE = '../Shop "of" 100%; host=x'
 FILE_NAME = "%2E.%2FShop%20%22of%22%20100%25%3B%20host%3Dx"
@@ -66,19 +65,9 @@ SCRIPTS = {
 
 
 def module(host: str, name: str, *words: str, **options: Any) -> Mapping[str, Any]:
-    """The result of one module, failed or not."""
-    done = subprocess.run(
-        ["ansible", host, "-m", f"firebreak.incident.{name}", "-a", json.dumps(options), *words],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    head, separator, text = done.stdout.partition("=>")
-    assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
-    assert SECRET not in done.stdout
-    return {**yaml.safe_load(text), "failed": "FAILED" in head}
+    result = run_module(host, name, *words, **options)
+    assert SECRET not in str(result)
+    return result
 
 
 def shell(lab: Lab, host: str, script: str, *arguments: str) -> str:

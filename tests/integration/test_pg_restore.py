@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from firebreak_lab import Lab
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .conftest import module, postgres_cluster
+
 DATA, PORT, DUMPS = "/var/lib/postgresql/firebreak-restore", 5506, "/var/backups/firebreak-restore"
 BIN = "/usr/lib/postgresql/15/bin"
 ODD = 'Odd "na;me" 100%'
@@ -30,18 +28,6 @@ PLACES: dict[str, dict[str, Any]] = {
         "application_user": "web",
     },
 }
-# Not one of Debian's clusters: a reset of the lab takes their settings away.
-SET_UP = f"""
-cd /; mkdir -p {DATA} {DUMPS}; chown postgres: {DATA}
-as="runuser -u postgres --"
-$as {BIN}/initdb -D {DATA} --data-checksums --auth-local peer --auth-host scram-sha-256 --no-sync > /dev/null
-$as {BIN}/pg_ctl -s -w -D {DATA} -l {DATA}/log -o "-p {PORT} -k /var/run/postgresql -c fsync=off" start
-$as psql -qX -v ON_ERROR_STOP=1 -p {PORT} -d postgres
-"""
-CLEAR = f"""
-cd /; runuser -u postgres -- {BIN}/pg_ctl -s -D {DATA} -m immediate stop 2> /dev/null
-rm -rf {DATA} {DUMPS}
-"""
 ROLES = r"""
 CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'boss'' own';
 CREATE ROLE "own er"; CREATE ROLE web LOGIN PASSWORD 'web'; CREATE ROLE leaver;
@@ -80,21 +66,6 @@ INSERT INTO events (item_id, note) SELECT 1 + n % 50, md5(n::text) FROM generate
 """
 
 
-def module(host: str, name: str, *words: str, **options: Any) -> Mapping[str, Any]:
-    """The result of one module, failed or not."""
-    done = subprocess.run(
-        ["ansible", host, "-m", f"firebreak.incident.{name}", "-a", json.dumps(options), *words],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    _head, separator, text = done.stdout.partition("=>")
-    assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
-    return dict(yaml.safe_load(text))
-
-
 def statuses(result: Mapping[str, Any]) -> list[str]:
     return [f"{act['action'].rpartition('.')[2]} {act['status']}" for act in result["actions"]]
 
@@ -125,13 +96,12 @@ def sql(lab: Lab) -> Callable[..., Any]:
 @pytest.fixture
 def cluster(lab: Lab, sql: Callable[..., Any]) -> Iterator[None]:
     """With a database of an odd name and a good dump of it."""
-    lab.run("zekka1", ["bash", "-c", CLEAR])
-    lab.run("zekka1", ["bash", "-ec", SET_UP], input=ROLES).check("making a cluster")
-    sql(CONTENT, ODD)
-    dump = f"PGDATABASE='{ODD}' runuser -u postgres -- pg_dump -p {PORT} -Fc > {DUMPS}/odd.dump"
-    lab.run("zekka1", ["bash", "-c", dump]).check("dumping")
-    yield
-    lab.run("zekka1", ["bash", "-c", CLEAR])
+    with postgres_cluster(lab, DATA, PORT, ROLES, initdb="--data-checksums"):
+        sql(CONTENT, ODD)
+        dump = f"PGDATABASE='{ODD}' runuser -u postgres -- pg_dump -p {PORT} -Fc > {DUMPS}/odd.dump"
+        lab.run("zekka1", ["bash", "-c", f"mkdir -p {DUMPS}; {dump}"]).check("dumping")
+        yield
+        lab.run("zekka1", ["rm", "-rf", DUMPS])
 
 
 @pytest.fixture

@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from firebreak_lab import Attacker, Lab, broken
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .conftest import module, postgres_cluster
+
 DATA, PORT = "/var/lib/postgresql/firebreak-sessions", 5501
 ROLE, DATABASE = 'We"b; 100% Sure', 'Shop "of" 100%; x'
 PLACES = {
@@ -30,23 +28,11 @@ PLACES = {
 }
 SURVIVORS = {"autovacuum worker", "console", "firebreak", "mirror", "pg_dump", "pg_receivewal", "worker"}
 EVERYTHING = {"min_age": "0", "max_risk": "disruptive", "max_actions": 500}
-# Not one of Debian's clusters: a reset of the lab takes their settings away.
-SET_UP = f"""
-cd /; mkdir -p {DATA}; chown postgres: {DATA}
-as="runuser -u postgres --"; bin=/usr/lib/postgresql/15/bin
-$as $bin/initdb -D {DATA} --auth-local peer --auth-host scram-sha-256 --no-sync > /dev/null
-$as $bin/pg_ctl -s -w -D {DATA} -l {DATA}/log -o "-p {PORT} -k /var/run/postgresql $1" start
-$as psql -qX -v ON_ERROR_STOP=1 -p {PORT} -d postgres
-"""
 # One page a tenth of a second, so that the autovacuum worker is there for as long as it takes.
 SETTINGS = (
     "-c max_connections=400 -c fsync=off -c autovacuum_naptime=1s -c autovacuum_vacuum_cost_limit=1 "
     "-c autovacuum_vacuum_cost_delay=100ms -c autovacuum_max_workers=1"
 )
-CLEAR = f"""
-cd /; runuser -u postgres -- /usr/lib/postgresql/15/bin/pg_ctl -s -D {DATA} -m immediate stop 2> /dev/null
-rm -rf {DATA}
-"""
 ROLES = r"""
 CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'boss'' own';
 CREATE ROLE mirror LOGIN REPLICATION PASSWORD 'mirror';
@@ -107,27 +93,10 @@ echo $!
 """
 
 
-def module(host: str, name: str, *words: str, **options: Any) -> Mapping[str, Any]:
-    """The result of one module, failed or not."""
-    done = subprocess.run(
-        ["ansible", host, "-m", f"firebreak.incident.{name}", "-a", json.dumps(options), *words],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    _head, separator, text = done.stdout.partition("=>")
-    assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
-    return dict(yaml.safe_load(text))
-
-
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Iterator[Lab]:
-    lab.run("zekka1", ["bash", "-c", CLEAR])
-    lab.run("zekka1", ["bash", "-ec", SET_UP, "make", SETTINGS], input=ROLES).check("making a cluster")
-    yield lab
-    lab.run("zekka1", ["bash", "-c", CLEAR])
+    with postgres_cluster(lab, DATA, PORT, ROLES, SETTINGS):
+        yield lab
     lab.reset("zekka1")
 
 

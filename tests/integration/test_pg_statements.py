@@ -3,35 +3,22 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from firebreak_lab import Lab
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .conftest import module as run_module
+from .conftest import postgres_cluster
+
 DATA, PORT = "/var/lib/postgresql/firebreak-statements", 5503
 DATABASE, SCHEMA = 'Shop "of" 100%; x', 'St "1" 5%'
 SOCKET = {"socket": "/var/run/postgresql", "port": PORT, "database": DATABASE}
 TCP = {"host": "127.0.0.1", "port": PORT, "database": DATABASE, "user": "boss", "password": "boss' own"}
-SET_UP = f"""
-cd /; mkdir -p {DATA}; chown postgres: {DATA}
-as="runuser -u postgres --"; bin=/usr/lib/postgresql/15/bin
-$as $bin/initdb -D {DATA} --auth-local peer --auth-host scram-sha-256 --no-sync > /dev/null
-$as $bin/pg_ctl -s -w -D {DATA} -l {DATA}/log \
-  -o "-p {PORT} -k /var/run/postgresql -c fsync=off -c shared_preload_libraries=pg_stat_statements" start
-$as psql -qX -v ON_ERROR_STOP=1 -p {PORT} -d postgres
-"""
-CLEAR = f"""
-cd /; runuser -u postgres -- /usr/lib/postgresql/15/bin/pg_ctl -s -D {DATA} -m immediate stop 2> /dev/null
-rm -rf {DATA} /run/firebreak-client-*
-"""
+SETTINGS = "-c fsync=off -c shared_preload_libraries=pg_stat_statements"
 ROLES = r"""
 CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'boss'' own';
 CREATE ROLE "We""b; 100%" LOGIN PASSWORD 'web';
@@ -52,26 +39,14 @@ CONNECT = f"host=127.0.0.1 port={PORT} user='We\"b; 100%' dbname='{DATABASE}' pa
 
 
 def module(name: str, *words: str, **options: Any) -> Mapping[str, Any]:
-    """The result of one module on the host, failed or not."""
-    done = subprocess.run(
-        ["ansible", "zekka1", "-m", f"firebreak.incident.{name}", "-a", json.dumps(options), *words],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    _head, separator, text = done.stdout.partition("=>")
-    assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
-    return dict(yaml.safe_load(text))
+    return run_module("zekka1", name, *words, **options)
 
 
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Iterator[Lab]:
-    lab.run("zekka1", ["bash", "-c", CLEAR])
-    lab.run("zekka1", ["bash", "-ec", SET_UP], input=ROLES).check("making a cluster")
-    yield lab
-    lab.run("zekka1", ["bash", "-c", CLEAR])
+    with postgres_cluster(lab, DATA, PORT, ROLES, SETTINGS):
+        yield lab
+    lab.run("zekka1", ["sh", "-c", "rm -f /run/firebreak-client-*"])
 
 
 def ask(lab: Lab, query: str, database: str = "postgres") -> list[str]:

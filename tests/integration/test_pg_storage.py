@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from firebreak_lab import Lab
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .conftest import module, postgres_cluster
+
 DATA, PORT = "/var/lib/postgresql/firebreak-storage", 5503
 DATABASE = 'Shop "of" 100%; x'
 TABLE, INDEX = '"Od d; %s"."Ta""ble"', '"Od d; %s"."Un""iq 5%"'
@@ -26,17 +23,6 @@ SETTINGS = (
     "-c fsync=off -c archive_mode=on -c archive_command=false -c max_slot_wal_keep_size=1MB "
     "-c autovacuum=off -c max_wal_size=512MB"
 )
-SET_UP = f"""
-cd /; mkdir -p {DATA}; chown postgres: {DATA}
-as="runuser -u postgres --"; bin=/usr/lib/postgresql/15/bin
-$as $bin/initdb -D {DATA} --auth-local peer --auth-host scram-sha-256 --no-sync > /dev/null
-$as $bin/pg_ctl -s -w -D {DATA} -l {DATA}/log -o "-p {PORT} -k /var/run/postgresql $1" start
-$as psql -qX -v ON_ERROR_STOP=1 -p {PORT} -d postgres
-"""
-CLEAR = f"""
-cd /; runuser -u postgres -- /usr/lib/postgresql/15/bin/pg_ctl -s -D {DATA} -m immediate stop 2> /dev/null
-rm -rf {DATA}
-"""
 CONTENTS = r"""
 CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'boss'' own';
 CREATE ROLE watcher LOGIN PASSWORD 'watching' IN ROLE pg_monitor;
@@ -58,21 +44,6 @@ SELECT setval('loose', 2147483647) IS NULL;
 """
 
 
-def module(host: str, name: str, **options: Any) -> Mapping[str, Any]:
-    """The result of one module, failed or not."""
-    done = subprocess.run(
-        ["ansible", host, "-m", f"firebreak.incident.{name}", "-a", json.dumps(options)],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    _head, separator, text = done.stdout.partition("=>")
-    assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
-    return dict(yaml.safe_load(text))
-
-
 def ask(lab: Lab, query: str, database: str = DATABASE) -> tuple[list[str], str]:
     """What psql prints, and what it complains of."""
     psql = ["runuser", "-u", "postgres", "--", "psql", "-qXAt", "-p", str(PORT), "-d", database]
@@ -82,12 +53,10 @@ def ask(lab: Lab, query: str, database: str = DATABASE) -> tuple[list[str], str]
 
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Iterator[Lab]:
-    lab.run("zekka1", ["bash", "-c", CLEAR])
-    lab.run("zekka1", ["bash", "-ec", SET_UP, "make", SETTINGS], input=CONTENTS).check("making a cluster")
-    _rows, said = ask(lab, f'CREATE UNIQUE INDEX CONCURRENTLY "Un""iq 5%" ON {TABLE} (n)')
-    assert "could not create unique index" in said
-    yield lab
-    lab.run("zekka1", ["bash", "-c", CLEAR])
+    with postgres_cluster(lab, DATA, PORT, CONTENTS, SETTINGS):
+        _rows, said = ask(lab, f'CREATE UNIQUE INDEX CONCURRENTLY "Un""iq 5%" ON {TABLE} (n)')
+        assert "could not create unique index" in said
+        yield lab
 
 
 def named(seen: Mapping[str, Any]) -> set[str]:

@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from firebreak_lab import Lab, broken
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .conftest import module as run_module
+
 HOST, DATABASE = "zekka1", "zekka_production"
 PSQL = ["runuser", "-u", "postgres", "--", "psql", "-qXAt", "-v", "ON_ERROR_STOP=1"]
 WITHOUT = "/var/tmp/firebreak-python"
@@ -62,20 +59,8 @@ def module(way: str, password: str, name: str, **options: Any) -> Mapping[str, A
     place = {"database": DATABASE, "application_user": "zekka_user"}
     if way != "psql":
         place |= {"host": "127.0.0.1", "user": "boss", "password": password}
-    argv = [
-        "ansible",
-        HOST,
-        "-m",
-        f"firebreak.incident.{name}",
-        "-a",
-        json.dumps({"postgres": place, **options}),
-    ]
-    if way == "without psycopg2":
-        argv += ["-e", f"ansible_python_interpreter={WITHOUT}/python"]
-    done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
-    _head, separator, text = done.stdout.partition("=>")
-    assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
-    return dict(yaml.safe_load(text))
+    words = ["-e", f"ansible_python_interpreter={WITHOUT}/python"] if way == "without psycopg2" else []
+    return run_module(HOST, name, *words, postgres=place, **options)
 
 
 def clients(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from firebreak_lab import Lab
 from firebreak_lab.state import read_secrets
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .conftest import module, postgres_cluster
+
 DATA, PORT = "/var/lib/postgresql/firebreak-write-access", 5507
 DATABASE = 'Shop "of" 100%; x'
 PLACES = {
@@ -29,18 +27,6 @@ PLACES = {
     },
 }
 WEB = {"application_user": 'We"b; 100% Sure', "application_password": "web"}
-# Not one of Debian's clusters: a reset of the lab takes their settings away.
-SET_UP = f"""
-cd /; mkdir -p {DATA}; chown postgres: {DATA}
-as="runuser -u postgres --"; bin=/usr/lib/postgresql/15/bin
-$as $bin/initdb -D {DATA} --auth-local peer --auth-host scram-sha-256 --no-sync > /dev/null
-$as $bin/pg_ctl -s -w -D {DATA} -l {DATA}/log -o "-p {PORT} -k /var/run/postgresql -c fsync=off" start
-$as psql -qX -v ON_ERROR_STOP=1 -p {PORT} -d postgres
-"""
-CLEAR = f"""
-cd /; runuser -u postgres -- /usr/lib/postgresql/15/bin/pg_ctl -s -D {DATA} -m immediate stop 2> /dev/null
-rm -rf {DATA}
-"""
 ROLES = r"""
 CREATE ROLE boss LOGIN SUPERUSER PASSWORD 'boss'' own';
 CREATE ROLE "We""b; 100% Sure" LOGIN PASSWORD 'web';
@@ -52,21 +38,6 @@ ALTER ROLE stubborn IN DATABASE "Shop ""of"" 100%; x" SET default_transaction_re
 SETTINGS = "SELECT setrole::regrole, setconfig FROM pg_db_role_setting ORDER BY setrole"
 # A session of the application that is left open.
 HOLD = 'setsid bash -c "sleep 60 | psql -X" > /dev/null 2>&1 < /dev/null & sleep 0.5'
-
-
-def module(host: str, name: str, *words: str, **options: Any) -> Mapping[str, Any]:
-    """The result of one module, failed or not."""
-    done = subprocess.run(
-        ["ansible", host, "-m", f"firebreak.incident.{name}", "-a", json.dumps(options), *words],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    _head, separator, text = done.stdout.partition("=>")
-    assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
-    return dict(yaml.safe_load(text))
 
 
 def as_user(user: str, password: str, database: str, port: int = 5432) -> list[str]:
@@ -159,10 +130,8 @@ def test_a_failed_backup_hides_nothing_and_the_database_stays_closed(
 @pytest.fixture(scope="module")
 def cluster(lab: Lab) -> Iterator[Lab]:
     lab.reset("zekka1")
-    lab.run("zekka1", ["bash", "-c", CLEAR])
-    lab.run("zekka1", ["bash", "-ec", SET_UP], input=ROLES).check("making a cluster")
-    yield lab
-    lab.run("zekka1", ["bash", "-c", CLEAR])
+    with postgres_cluster(lab, DATA, PORT, ROLES):
+        yield lab
     lab.reset("zekka1")
 
 

@@ -78,29 +78,17 @@ def run(
     `timeout` is in seconds, `budget` in bytes for each of stdout and stderr. The whole process group
     is ended when the time is over or the budget is spent; the former raises `Unreachable`.
     """
-    try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PATH": SEARCH, "LC_ALL": "C", "LANGUAGE": "C", **(env or {})},
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise Unreachable(
-            f"program {argv[0]}", str(error.strerror), "See that it can be executed."
-        ) from error
+    process = start(argv, env)
     deadline = time.monotonic() + timeout
     try:
         streams = _Streams(process, stdin.encode(), budget)
         if not streams.served_until(deadline):
-            raise _timed_out(argv, timeout)
+            raise timed_out(argv, timeout)
         code = 0 if streams.truncated else process.wait(max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        raise _timed_out(argv, timeout) from None
+        raise timed_out(argv, timeout) from None
     finally:
-        _end(process)
+        end(process)
     return Completed(tuple(argv), code, streams.text("stdout"), streams.text("stderr"), streams.truncated)
 
 
@@ -154,7 +142,31 @@ class _Streams:
             key.fileobj.close()  # type: ignore[union-attr]
 
 
-def _timed_out(argv: Sequence[str], timeout: float) -> Unreachable:
+def start(
+    argv: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    stdin: int = subprocess.PIPE,
+    stdout: int = subprocess.PIPE,
+    cwd: str | None = None,
+) -> subprocess.Popen[bytes]:
+    """A child in a process group of its own, without a shell, in the C locale. Raises `Unreachable`."""
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PATH": SEARCH, "LC_ALL": "C", "LANGUAGE": "C", **(env or {})},
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Unreachable(
+            f"program {argv[0]}", str(error.strerror), "See that it can be executed."
+        ) from error
+
+
+def timed_out(argv: Sequence[str], timeout: float) -> Unreachable:
     return Unreachable(
         f"program {argv[0]}",
         f"it did not finish within {timeout:g} s",
@@ -162,11 +174,17 @@ def _timed_out(argv: Sequence[str], timeout: float) -> Unreachable:
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
+    """End its process group, if it has not ended, and close its streams.
+
+    With `grace` seconds it is asked to first, by SIGINT.
+    """
+    signals = ((signal.SIGINT, grace), (signal.SIGKILL, None)) if grace else ((signal.SIGKILL, None),)
+    for chosen, seconds in signals:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(process.pid, chosen)
+                process.wait(seconds)
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream:
             stream.close()
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

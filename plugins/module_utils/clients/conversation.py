@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import time
 from typing import Mapping, Sequence
 
 from ..errors import Unreachable
-from .command import OUTPUT_BUDGET, SEARCH, Completed
+from .command import OUTPUT_BUDGET, Completed, end, start
 
 CHUNK = 65536
 
@@ -22,20 +20,7 @@ class Conversation:
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         self._argv = tuple(argv)
-        try:
-            self._process = subprocess.Popen(
-                self._argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env={**os.environ, "PATH": SEARCH, "LC_ALL": "C", "LANGUAGE": "C", **(env or {})},
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise Unreachable(
-                f"program {argv[0]}", str(error.strerror), "See that it can be executed."
-            ) from error
+        self._process = start(self._argv, env)
 
     def ask(self, text: str, last: str, timeout: float, budget: int = OUTPUT_BUDGET) -> Completed:
         """Say `text`; what it answers before the line `last`, with code 0, or the code that it ended with.
@@ -59,13 +44,7 @@ class Conversation:
 
     def close(self) -> None:
         """End it. There is nothing more to ask."""
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream:
-                stream.close()
+        end(self._process)
 
     def _ended(self, deadline: float) -> int | None:
         try:

@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import time
 from typing import Mapping, Protocol, Sequence
 
-from ..errors import Unreachable
-from .command import SEARCH, Completed
+from .command import Completed, end, start, timed_out
 
 CHUNK = 256 * 1024
 STDERR_KEPT = 64 * 1024
@@ -60,21 +57,14 @@ def pipe(
     no error. `stderr` is the last 64 KiB. Raises `Unreachable` when it cannot be started or the time (in
     seconds) is over, and passes on what the files raise; the whole process group is ended either way.
     """
-    try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL if source is None else subprocess.PIPE,
-            stdout=subprocess.DEVNULL if sink is None else subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PATH": SEARCH, "LC_ALL": "C", "LANGUAGE": "C", **(env or {})},
-            # Where whoever it runs as may be; pg_dumpall looks where it is.
-            cwd="/",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise Unreachable(
-            f"program {argv[0]}", str(error.strerror), "See that it can be executed."
-        ) from error
+    process = start(
+        argv,
+        env,
+        stdin=subprocess.DEVNULL if source is None else subprocess.PIPE,
+        stdout=subprocess.DEVNULL if sink is None else subprocess.PIPE,
+        # Where whoever it runs as may be; pg_dumpall looks where it is.
+        cwd="/",
+    )
     deadline = time.monotonic() + timeout
     try:
         said = _Pump(process, source, sink).served_until(deadline)
@@ -82,13 +72,9 @@ def pipe(
     except subprocess.TimeoutExpired:
         code = None
     finally:
-        _end(process)
+        end(process, GRACE_SECONDS)
     if code is None:
-        raise Unreachable(
-            f"program {argv[0]}",
-            f"it did not finish within {timeout:g} s",
-            "It was ended; see what it waits for.",
-        )
+        raise timed_out(argv, timeout)
     return Completed(tuple(argv), code, "", str(said))
 
 
@@ -143,14 +129,3 @@ class _Pump:
         if over and self._stdin is not None:
             self._selector.unregister(key.fileobj)
             self._stdin.close()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    for chosen, seconds in ((signal.SIGINT, GRACE_SECONDS), (signal.SIGKILL, None)):
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                os.killpg(process.pid, chosen)
-                process.wait(seconds)
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream:
-            stream.close()
