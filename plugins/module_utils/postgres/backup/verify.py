@@ -15,13 +15,13 @@ import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Callable, Iterator, Match, Sequence
+from typing import Any, BinaryIO, Callable, Iterator, Match
 
 from ...clients.pipes import CHUNK, Sink, Source
 from ...clients.postgres_programs import Ran, run_program
 from ...clients.postgres_session import Access
 from ...deadlines import Deadline
-from ...errors import FirebreakError, IdentityChanged, Unreachable
+from ...errors import IdentityChanged, Unreachable
 from .catalogue import CUSTOM, CUSTOM_GZ, GLOBALS, SQL_GZ, Backup, regular
 
 END = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump complete", re.MULTILINE)
@@ -150,34 +150,6 @@ def verify(backup: Backup, access: Access, seconds: float, run: Run = run_progra
         reason = "its content is no longer what was recorded when it was taken (sha256 differs)"
     took = round(time.monotonic() - started, 3)
     return Verification(not reason, reason, took, text.tables, text.rows, digest.hexdigest)
-
-
-def newest_that_verifies(
-    backups: Sequence[Backup],
-    access: Access,
-    seconds: float,
-    check: Callable[[Backup, Access, float], Verification] = verify,
-) -> tuple[Backup | None, list[tuple[Backup, str]]]:
-    """The first good one of `backups` (newest first), and those before it with the reason why not.
-
-    One that could not be read for a reason outside of it is passed over as well, with that reason.
-    """
-    passed_over: list[tuple[Backup, str]] = []
-    end = time.monotonic() + seconds
-    for backup in backups:
-        left = end - time.monotonic()
-        if left <= 0:
-            passed_over.append((backup, f"not read: the {seconds:g} s for verifying are over"))
-            continue
-        try:
-            verification = check(backup, access, left)
-        except FirebreakError as error:
-            passed_over.append((backup, f"not read: {error}"))
-            continue
-        if verification.ok:
-            return backup, passed_over
-        passed_over.append((backup, verification.reason))
-    return None, passed_over
 
 
 def _read(

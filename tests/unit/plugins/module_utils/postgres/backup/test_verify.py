@@ -20,10 +20,18 @@ from ansible_collections.firebreak.incident.plugins.module_utils.postgres.backup
     Backup,
     found,
 )
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.backup.findings import (
+    latest,
+    passed_over,
+)
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.backup.observe import (
+    NEWEST,
+    Proofs,
+    examined,
+)
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.backup.verify import (
     DumpText,
     Verification,
-    newest_that_verifies,
     verify,
 )
 
@@ -219,18 +227,19 @@ def test_the_latest_is_the_newest_that_can_be_read(backup: Callable[..., Backup]
         assert one is not older
         return Verification(one is good, "" if one is good else "it is empty", 0)
 
-    latest, passed_over = newest_that_verifies([newest, unread, good, older], ACCESS, 10, check)
-    assert latest is good
-    assert [(one.path, reason.partition(":")[0]) for one, reason in passed_over] == [
-        (newest.path, "it is empty"),
-        (unread.path, "not read"),
+    seen = examined([newest, unread, good, older], Proofs(ACCESS, 10, check), NEWEST)
+    found = latest(seen)
+    assert found is not None and found.backup is good
+    assert [(one.backup.path, one.reason, one.verified) for one in passed_over(seen)] == [
+        (newest.path, "it is empty", False),
+        (unread.path, str(Refused(ACCESS, "pg_restore is not on this host", "Install it.")), None),
     ]
 
 
-def test_nothing_is_read_when_the_time_is_over(backup: Callable[..., Backup]) -> None:
-    latest, passed_over = newest_that_verifies([backup()], ACCESS, 0)
-    assert latest is None
-    assert "are over" in passed_over[0][1]
+def test_nothing_is_read_when_the_time_is_over(tmp_path: Path) -> None:
+    (seen,) = examined([in_file(tmp_path, "a.sql", TEXT)], Proofs(ACCESS, 0), NEWEST)
+    assert latest([seen]) is None
+    assert "could not be read in time" in seen.reason
 
 
 def test_a_head_of_no_known_kind_is_the_dump_s_fault(tmp_path: Path) -> None:
