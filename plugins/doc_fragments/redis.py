@@ -38,4 +38,11 @@ options:
         description: Whether it speaks TLS.
         type: bool
         default: false
+      caches:
+        description:
+          - Patterns of keys that are a cache, as C(SCAN) takes them, for instance V(cache:*). What matches one
+            may be lost, for the application makes it anew; the rest is somebody's session, job or data.
+        type: list
+        elements: str
+        default: []
 """

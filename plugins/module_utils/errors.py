@@ -46,3 +46,7 @@ class Unreachable(FirebreakError):
 
 class IdentityChanged(FirebreakError):
     """What an act was planned for is no longer there or has become something else."""
+
+
+class Declined(FirebreakError):
+    """The one who was to do it would not, and nothing is changed: no failure, and not to be hidden either."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Callable, Generic, Mapping, Sequence, TypeVar
 
-from .errors import FirebreakError, IdentityChanged
+from .errors import Declined, FirebreakError, IdentityChanged
 from .finding import Finding, ranked
 from .guard import Guard, Limits, restrain
 from .information import Context, context_spec
@@ -50,8 +50,8 @@ class Job(Generic[Snapshot]):
     """What a domain brings to a change.
 
     `perform` maps the name of an action to the function that carries it out from an act's identity. It
-    must check the identity again and raise `IdentityChanged` when it no longer fits. `guards` say what
-    must not be touched.
+    must check the identity again and raise `IdentityChanged` when it no longer fits, `Declined` when
+    whoever should do it will not. `guards` say what must not be touched.
     """
 
     observe: Callable[[], Snapshot]
@@ -164,7 +164,7 @@ class _Work:
     def _performed(self, act: Act) -> Act:
         try:
             self._perform[act.action](act.identity)
-        except IdentityChanged as error:
+        except (Declined, IdentityChanged) as error:
             return act.refused(str(error))
         except FirebreakError as error:
             return act.became(FAILED, str(error))

@@ -55,6 +55,7 @@ REDIS_SPEC: Mapping[str, Any] = {
             "user": {"type": "str"},
             "password": {"type": "str", "no_log": True},
             "tls": {"type": "bool", "default": False},
+            "caches": {"type": "list", "elements": "str", "default": []},
         },
     },
 }

@@ -224,6 +224,7 @@ class Redis:
         return [self._reply(depth + 1) for _item in range(count)]
 
     def _error(self, text: str) -> FirebreakError:
+        text = shown(text)
         for secret in self._secrets:
             text = text.replace(secret, "***")
         code = text.partition(" ")[0]
@@ -252,7 +253,7 @@ class Redis:
                 raise self._unreachable("what it answers is not Redis", "See what listens there.")
             self._receive()
         end = self._buffer.index(b"\r\n")
-        line = self._taken(end).decode("utf-8", "replace")
+        line = self._taken(end).decode("utf-8", "surrogateescape")
         self._taken(2)
         return line or " "
 
@@ -260,7 +261,8 @@ class Redis:
         self._spend(size)
         while len(self._buffer) < size + 2:
             self._receive()
-        text = self._taken(size).decode("utf-8", "replace")
+        # A key need not be text; sent back, it must be the same key.
+        text = self._taken(size).decode("utf-8", "surrogateescape")
         self._taken(2)
         return text
 
@@ -294,6 +296,11 @@ def connect(address: Address, login: Login, remaining: Callable[[], float]) -> R
         connection.__exit__()
         raise
     return connection
+
+
+def shown(text: str) -> str:
+    """A key as a person may see it: what is no text in it is written as its bytes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def info(text: str) -> dict[str, str]:

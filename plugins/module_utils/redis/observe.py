@@ -142,8 +142,8 @@ def _slow(entries: Sequence[Any]) -> list[Slow]:
 
 def _shown(words: Sequence[Any]) -> str:
     """The command and what its first key begins with: the rest of it may be somebody's session."""
-    command = str(words[0])[:32] if words else ""
+    command = redis.shown(str(words[0])[:32]) if words else ""
     if len(words) < 2 or command.upper() in ("EVAL", "EVALSHA", "FUNCTION", "AUTH", "HELLO"):
         return command
-    first, colon, _rest = str(words[1])[:40].partition(":")
+    first, colon, _rest = redis.shown(str(words[1])[:40]).partition(":")
     return f"{command} {first}{':…' if colon else ''}"

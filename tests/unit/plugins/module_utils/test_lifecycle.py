@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
+    Declined,
     FirebreakError,
     IdentityChanged,
     Unreachable,
@@ -30,8 +31,8 @@ PARAMS: dict[str, Any] = {"max_risk": "reversible", "max_actions": 10, "context"
 class Switches:
     """A tiny domain: switches that ought to be on. Some are stuck, some vanish, some break."""
 
-    def __init__(self, off: str, stuck: str = "", gone: str = "", broken: str = "") -> None:
-        self.off, self.stuck, self.gone, self.broken = list(off), stuck, gone, broken
+    def __init__(self, off: str, stuck: str = "", gone: str = "", broken: str = "", locked: str = "") -> None:
+        self.off, self.stuck, self.gone, self.broken, self.locked = list(off), stuck, gone, broken, locked
         self.attempts: list[str] = []
         self.sequential = True
 
@@ -48,6 +49,8 @@ class Switches:
         self.attempts.append(name)
         if name in self.gone:
             raise IdentityChanged(f"switch {name}", "it is another one now", "Nothing to do.")
+        if name in self.locked:
+            raise Declined(f"switch {name}", "it does not let itself be moved", "Unlock it.")
         if name in self.broken:
             raise FirebreakError(f"switch {name}", "it broke", "Buy a new one.")
         if name not in self.stuck:
@@ -128,6 +131,13 @@ def test_an_object_that_has_changed_since_the_plan_is_refused_and_the_others_go_
     result = Switches("abc", gone="b").change(ledger)
     assert [action["status"] for action in result["actions"]] == ["done", "refused", "done"]
     assert "another one now" in result["actions"][1]["reason"]
+
+
+def test_an_act_that_is_declined_is_refused_and_stops_no_other(ledger: Ledger) -> None:
+    result = Switches("abc", locked="b").change(ledger)
+    assert [act["status"] for act in result["actions"]] == ["done", "refused", "done"]
+    assert "does not let itself be moved" in result["actions"][1]["reason"]
+    assert result["verdict"] == "improved"
 
 
 def test_the_first_failure_stops_the_rest_and_everything_is_reported(ledger: Ledger) -> None:

@@ -191,3 +191,10 @@ def test_info_is_read_without_its_headings() -> None:
 )
 def test_an_address_is_shown_as_one_writes_it(address: Address, shown: str) -> None:
     assert str(address) == shown
+
+
+def test_a_key_that_is_no_text_stays_the_same_key_and_is_shown_as_its_bytes(start: Start) -> None:
+    with redis.connect(start(b"$3\r\na\xff\xfe\r\n"), Login(), within_two_seconds) as connection:
+        key = connection.execute("RANDOMKEY")
+    assert key.encode("utf-8", "surrogateescape") == b"a\xff\xfe"
+    assert redis.shown(key) == "a\\xff\\xfe"

@@ -106,6 +106,7 @@ def test_settings_and_slow_log_are_read(monkeypatch: pytest.MonkeyPatch) -> None
         (["GET", "session:0123456789"], "GET session:…"),
         (["EVAL", "return redis.call('GET', 'secret')", "0"], "EVAL"),
         (["FLUSHALL"], "FLUSHALL"),
+        (["GET", "a\udcff:1"], "GET a\\xff:…"),
         ([], ""),
     ],
 )
