@@ -40,7 +40,7 @@ options:
         default: false
       caches:
         description:
-          - Patterns of keys that are a cache, as C(SCAN) takes them, for instance V(cache:*). What matches one
+          - Patterns of keys that are a cache, as C(SCAN) takes them, such as V(cache:*). What matches one
             may be lost, for the application makes it anew; the rest is somebody's session, job or data.
         type: list
         elements: str
