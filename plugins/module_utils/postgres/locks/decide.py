@@ -13,7 +13,8 @@ from ...quantities import speak_count, speak_duration
 from ..sessions.session import Session
 from .forest import Node
 from .inform import forest, judge, longest, tree, waiting
-from .observe import PREPARED, Prepared, Snapshot
+from .look import PREPARED
+from .snapshot import Prepared, Snapshot
 
 AUTO, CANCEL, TERMINATE = "auto", "cancel", "terminate"
 ROLLBACK, COMMIT = "rollback", "commit"

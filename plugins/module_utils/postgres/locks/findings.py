@@ -18,7 +18,7 @@ REMEDY = "fix_database_locks"
 
 
 def judge_locks(facts: Facts, subject: str) -> Iterator[Finding]:
-    """From a row of the looks BLOCKED and PREPARED."""
+    """From the facts of inform.py."""
     yield from _blocked(facts, subject)
     yield from _prepared(facts, subject)
 

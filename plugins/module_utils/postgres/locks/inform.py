@@ -9,7 +9,8 @@ from typing import Any, Iterator, Mapping, Sequence
 from ...finding import WARNING, Finding
 from .findings import judge_locks
 from .forest import Node, grow
-from .observe import PREPARED, Prepared, Snapshot, Wait
+from .look import PREPARED
+from .snapshot import Prepared, Snapshot, Wait
 
 # The finding counts who waits for so long, as triage does.
 LONG_SECONDS = 2
@@ -109,12 +110,16 @@ def judge(snapshot: Snapshot, nodes: Sequence[Node]) -> Iterator[Finding]:
             summary="the administrator is shown its own sessions only, so who blocks is known by its pid and "
             "no more. GRANT pg_monitor to it",
         )
+    yield from judge_locks(facts_of(snapshot, nodes), snapshot.subject)
+
+
+def facts_of(snapshot: Snapshot, nodes: Sequence[Node]) -> dict[str, Any]:
+    """What is judged: who waits, and behind which roots."""
     roots = [node for node in nodes if node.depth == 0 and not node.circular]
-    facts = {
+    return {
         "waiting": snapshot.waiting,
         "waiting_long": waiting(snapshot, LONG_SECONDS),
         "waiting_seconds": longest(snapshot),
         "roots": [{**_holder(snapshot, node.key), "blocked": node.behind} for node in roots],
         "prepared": [_prepared(one) for one in snapshot.prepared.values()],
     }
-    yield from judge_locks(facts, snapshot.subject)

@@ -18,7 +18,8 @@ from ..server import describe
 from ..sessions.protection import Protection
 from .act import performers
 from .decide import AUTO, CANCEL, COMMIT, ROLLBACK, TERMINATE, Wish, decide
-from .observe import Snapshot, observe
+from .observe import observe
+from .snapshot import Snapshot
 
 SPEC: Mapping[str, Any] = {
     "min_waiting": {"type": "str", "default": "5s"},

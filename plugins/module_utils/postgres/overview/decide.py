@@ -8,6 +8,9 @@ from typing import Any, Iterator, Mapping, Sequence
 from ...clients.postgres_session import DOWN, FULL, STOPPED
 from ...finding import CRITICAL, NOTICE, WARNING, Finding
 from ..locks.findings import judge_locks
+from ..locks.inform import facts_of, forest
+from ..locks.look import WAITS
+from ..locks.snapshot import read
 from ..server import describe
 from ..sessions.findings import full, judge_sessions
 from ..storage.upkeep import judge_upkeep
@@ -20,16 +23,25 @@ def judge(seen: Snapshot | None) -> tuple[Mapping[str, Any] | None, Sequence[Fin
     if seen is None:
         return None, ()
     subject = describe(seen.server)
-    facts = seen.administrator.row
+    facts = _facts(seen.administrator.row, subject)
     findings = [*_administrator(seen, subject), *_application(seen, subject)]
     if facts is not None:
         for part in (judge_sessions, judge_locks, judge_upkeep):
             findings += part(facts, subject)
-    return _data(seen, subject), findings
+    return _data(seen, facts, subject), findings
 
 
-def _data(seen: Snapshot, subject: str) -> Mapping[str, Any]:
-    facts = dict(seen.administrator.row or {})
+def _facts(row: Facts | None, subject: str) -> Facts | None:
+    """The row, with who waits for whom in place of what the lock manager says."""
+    if row is None:
+        return None
+    locks = read(row, subject)
+    others = {name: value for name, value in row.items() if name not in WAITS.columns}
+    return {**others, **facts_of(locks, forest(locks))}
+
+
+def _data(seen: Snapshot, found: Facts | None, subject: str) -> Mapping[str, Any]:
+    facts = dict(found or {})
     holders, limits = facts.pop("holders", None), facts.pop("limits", None)
     connections = None
     if facts:

@@ -11,13 +11,13 @@ from ...clients.postgres import connect
 from ...clients.postgres_session import OTHER, Access, Refused, Session
 from ...deadlines import Deadline, gather
 from ...errors import FirebreakError
-from ..locks.look import BLOCKED, PREPARED
+from ..locks.look import WAITS
 from ..look import Look, ask
 from ..server import Server, detect, locate
 from ..sessions.look import BUDGET, SERVER, TRANSACTIONS
 from ..storage.look import UPKEEP
 
-FACTS = (SERVER, BUDGET, TRANSACTIONS, BLOCKED, PREPARED, UPKEEP)
+FACTS = (SERVER, BUDGET, TRANSACTIONS, WAITS, UPKEEP)
 APPLICATION = (Look({"read_only": "current_setting('transaction_read_only') = 'on'"}),)
 
 Connect = Callable[[Access, Callable[[], float]], Session]

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots of a server on which somebody waits."""
+"""Rows and snapshots of a server on which somebody waits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks.observe import (
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks.snapshot import (
     Prepared,
     Snapshot,
     Wait,
@@ -48,6 +48,25 @@ def wait(pid: int, *blockers: int, seconds: float = 30.0, **wanted: Any) -> Wait
 def prepared(gid: str, **given: Any) -> Prepared:
     known = {"since": "2026-11-21T21:00:00+00:00", "user": "xa", "database": "shop", "seconds": 700.0}
     return Prepared(**{"gid": gid, **known, "transactions": 12, **given})
+
+
+def waiting(pid: int, *blockers: int, **given: Any) -> dict[str, Any]:
+    lock = {"kind": "relation", "mode": "ShareLock", "relation": "t", "database": "shop", "object": None}
+    return {"pid": pid, "seconds": 4.0, "blockers": list(blockers), **lock, **given}
+
+
+def answer(*waits: Mapping[str, Any], **given: Any) -> dict[str, Any]:
+    known = {one["pid"] for one in waits} | {pid for one in waits for pid in one["blockers"] if pid}
+    return {
+        "waiting": len(waits),
+        "beyond": [],
+        "waits": list(waits),
+        "concerned": [{"pid": pid, "backend_start": "2026-11-21T22:01:07+00:00"} for pid in sorted(known)],
+        "prepared": [],
+        "held": [],
+        "sees_all": True,
+        **given,
+    }
 
 
 @pytest.fixture

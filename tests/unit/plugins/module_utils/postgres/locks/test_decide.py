@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import Decision
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks.decide import Wish, decide
-from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks.observe import Snapshot
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks.snapshot import Snapshot
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.sessions.protection import (
     Protection,
 )

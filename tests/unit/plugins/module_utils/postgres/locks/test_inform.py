@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks.inform import inform
-from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks.observe import Snapshot
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks.snapshot import Snapshot
 
 from .conftest import ROOT, person, prepared, wait
 

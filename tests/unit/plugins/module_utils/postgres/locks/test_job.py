@@ -12,7 +12,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import B
 from ansible_collections.firebreak.incident.plugins.module_utils.ledger import Ledger
 from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import run_change
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks import job as subject
-from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks.observe import Snapshot
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.locks.snapshot import Snapshot
 from ansible_collections.firebreak.incident.plugins.module_utils.postgres.server import Server
 
 from .conftest import person

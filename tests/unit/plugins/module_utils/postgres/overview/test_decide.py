@@ -163,48 +163,23 @@ def test_what_the_administrator_is_not_shown_is_not_called_healthy(facts: Facts)
     assert told(judged(facts)) == [("warning", "postgres.sessions.unseen")]
 
 
-@pytest.mark.parametrize(
-    ("waiting", "seconds", "level"),
-    [(1, 2.1, "warning"), (4, 59.0, "warning"), (5, 2.1, "critical"), (1, 60.0, "critical")],
-)
-def test_waiting_is_as_bad_as_it_is_wide_or_long(
-    facts: Facts, waiting: int, seconds: float, level: str
-) -> None:
+def test_who_waits_for_whom_is_told_as_by_those_who_look_at_locks(facts: Facts) -> None:
+    wanted = {"kind": "relation", "mode": "ShareLock", "relation": "t", "database": "shop", "object": None}
     facts.update(
-        waiting=waiting,
-        waiting_long=waiting,
-        waiting_seconds=seconds,
-        roots=[session(blocked=waiting, state="idle in transaction", state_seconds=840)],
+        waiting=2,
+        waits=[
+            {"pid": 7, "seconds": 90.0, "blockers": [4242], **wanted},
+            {"pid": 8, "seconds": 30.0, "blockers": [7, 4242], **wanted},
+        ],
+        concerned=[session(), session(pid=7), session(pid=8)],
     )
-    (finding,) = judged(facts)
-    assert (finding.id, finding.level) == ("postgres.sessions.blocked", level)
-    assert finding.evidence["root_pids"] == [4242]
-    assert f"pid 4242 of web (shop) (idle in transaction for 14 min, {waiting} behind it)" in finding.summary
-
-
-def test_waiting_for_a_moment_is_normal(facts: Facts) -> None:
-    facts.update(waiting=30, waiting_long=0, waiting_seconds=1.2, roots=[session(blocked=30)])
-    assert judged(facts) == []
-
-
-def test_a_prepared_transaction_that_blocks_is_named_by_its_gid(facts: Facts) -> None:
-    nobody = dict.fromkeys(session(), None)
-    facts.update(
-        waiting=3,
-        waiting_long=3,
-        waiting_seconds=20.0,
-        roots=[{**nobody, "pid": 0, "blocked": 3}],
-        prepared=[{"gid": "order-17", "user": "web", "database": "shop", "seconds": 30.0}],
-    )
-    (finding,) = judged(facts)
-    assert "a prepared transaction (order-17, 3 behind it)" in finding.summary
-
-
-def test_a_root_that_is_gone_or_a_deadlock_does_not_break_the_sentence(facts: Facts) -> None:
-    facts.update(waiting=2, waiting_long=2, waiting_seconds=3.0, roots=[])
-    assert "behind each other" in judged(facts)[0].summary
-    facts["roots"] = [{**dict.fromkeys(session(), None), "pid": 7, "blocked": 2}]
-    assert "pid 7 (gone by now, 2 behind it)" in judged(facts)[0].summary
+    data, findings = judge(Snapshot(SERVER, Answer("postgres", 0.05, facts), None))
+    assert told(list(findings)) == [("critical", "postgres.sessions.blocked")]
+    assert findings[0].evidence["root_pids"] == [4242]
+    assert data is not None
+    assert (data["waiting"], data["waiting_long"], data["waiting_seconds"]) == (2, 2, 90.0)
+    assert [(root["pid"], root["blocked"]) for root in data["roots"]] == [(4242, 2)]
+    assert not {"waits", "held", "concerned", "beyond"} & data.keys()
 
 
 @pytest.mark.parametrize(
@@ -248,10 +223,3 @@ def test_idle_in_transaction_is_measured_by_state_change(
         session(state="idle in transaction", state_seconds=seconds, transaction_seconds=9000.0)
     ]
     assert told(judged(facts)) == expected
-
-
-def test_an_old_prepared_transaction_is_named_by_its_gid(facts: Facts) -> None:
-    facts["prepared"] = [{"gid": "order-17", "user": "web", "database": "shop", "seconds": 600.0}]
-    (finding,) = judged(facts)
-    assert (finding.level, finding.id) == ("warning", "postgres.transaction.prepared")
-    assert finding.subject.endswith("order-17")
