@@ -36,6 +36,9 @@ bench: lab ## Benchmarks; prints what was reached
 	python tests/performance/triage.py
 	python tests/performance/pg_locks.py
 	python tests/performance/pg_sessions.py
+	python tests/performance/redis_sample.py
+	python tests/performance/redis_unlink.py
+	python tests/performance/disk_walk.py
 
 docs: setup ## Write the generated tables
 	python tools/docs

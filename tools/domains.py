@@ -196,10 +196,9 @@ class Source:
                 seen.add(each.id)
                 for value in self._assigned(each.id) or self._constant(each.id):
                     yield from self._reachable(value, seen)
-                if each.id in self._functions:
-                    for inner in ast.walk(self._functions[each.id]):
-                        if isinstance(inner, ast.Return):
-                            yield from self._reachable(inner.value, seen)
+                for inner in ast.walk(self._function(each.id)):
+                    if isinstance(inner, ast.Return):
+                        yield from self._reachable(inner.value, seen)
 
     def _assigned(self, name: str) -> list[ast.expr]:
         """What a name is set to in the function at hand, or given to it by callers in this file."""
@@ -212,17 +211,25 @@ class Source:
                 values += [value for value in given if value is not None]
         return values + _set_in(ast.walk(self._around), name)
 
+    def _function(self, name: str) -> ast.AST:
+        """A function of this file, or of the one that it is imported from."""
+        if name in self._functions:
+            return self._functions[name]
+        imported = (node for node in self._imported(name) if isinstance(node, ast.FunctionDef))
+        return next((node for node in imported if node.name == name), ast.Module([], []))
+
     def _constant(self, name: str) -> list[ast.expr]:
         """What a constant of this file, or of the one that it is imported from, is set to."""
-        own = _set_in(self._tree.body, name)
-        if own:
-            return own
+        return _set_in(self._tree.body, name) or _set_in(self._imported(name), name)
+
+    def _imported(self, name: str) -> list[ast.stmt]:
+        """The file that a name is imported from."""
         for node in self._tree.body:
             if isinstance(node, ast.ImportFrom) and node.level and node.module and self._folder:
                 folder = self._folder if node.level == 1 else self._folder.parents[node.level - 2]
                 path = folder.joinpath(*node.module.split(".")).with_suffix(".py")
                 if path.is_file() and any((each.asname or each.name) == name for each in node.names):
-                    return _set_in(ast.parse(path.read_text(encoding="utf-8")).body, name)
+                    return ast.parse(path.read_text(encoding="utf-8")).body
         return []
 
 

@@ -61,6 +61,14 @@ def speak_size(count: float) -> str:
     return f"{count:.1f} TiB"
 
 
+def speak_path(path: str) -> str:
+    """In one line and without what a terminal would act on: other bytes and characters as escapes."""
+    if path.isascii() and path.isprintable():
+        return path
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def share(part: float, whole: float) -> float:
     """In percent."""
     return round(100.0 * part / whole, 1) if whole > 0 else 100.0

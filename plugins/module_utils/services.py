@@ -59,6 +59,19 @@ REDIS_SPEC: Mapping[str, Any] = {
         },
     },
 }
+ENDPOINTS_SPEC: Mapping[str, Any] = {
+    "endpoints": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "url": {"type": "str", "required": True},
+            "connect_to": {"type": "str"},
+            "certificate": {"type": "str"},
+            "verify": {"type": "bool", "default": True},
+        },
+    },
+}
 SPEC: Mapping[str, Any] = {**SERVICES_SPEC, **POSTGRES_SPEC, **REDIS_SPEC}
 
 

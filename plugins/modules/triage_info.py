@@ -19,6 +19,7 @@ description:
     C(triage.section.unseen), and costs no other section.
 extends_documentation_fragment:
   - firebreak.incident.context
+  - firebreak.incident.endpoints
   - firebreak.incident.postgres
   - firebreak.incident.redis
   - firebreak.incident.services
@@ -56,26 +57,6 @@ options:
       grafana:
         description: For example V(https://grafana.example).
         type: str
-  endpoints:
-    description: URLs to ask as a user would, as in C(firebreak_endpoints).
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      url:
-        description: The URL, without a password. Redirects are followed on the same host.
-        type: str
-        required: true
-      connect_to:
-        description: Where to connect instead of the host in O(endpoints[].url), as C(host:port).
-        type: str
-      certificate:
-        description: Name of the certbot lineage that is to be served there, or the path of the file.
-        type: str
-      verify:
-        description: Whether the certificate must be trusted by the system and fit the host name.
-        type: bool
-        default: true
   login_window:
     description: How far back login attempts are looked for, in seconds or as V(90m), V(1h), V(2d).
     type: str
@@ -134,10 +115,10 @@ redis:
   type: dict
 tls:
   description:
-    - For each https endpoint what every address of it serves, and the C(file) it should come from. Of each
+    - For each endpoint with TLS what every address of it serves, and the C(file) it should come from. Of each
       certificate the sha256 C(fingerprint), C(not_before), C(not_after), C(seconds_left), C(share_left) of
       its lifetime, C(issuer), C(serial) and C(names). C(complaint) is why a client would refuse it.
-  returned: when the section is asked for; null when no endpoint speaks https or it was not seen
+  returned: when the section is asked for; null when no endpoint has TLS or it was not seen
   type: list
   elements: dict
 http:

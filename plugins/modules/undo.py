@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - firebreak.incident.change
   - firebreak.incident.context
   - firebreak.incident.postgres
+  - firebreak.incident.redis
   - firebreak.incident.services
 options:
   id:

@@ -13,10 +13,10 @@ from typing import Any
 
 from ansible import context as cli
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
+from ansible_collections.firebreak.incident.plugins.plugin_utils.in_memory import InMemoryAction
 from ansible_collections.firebreak.incident.plugins.plugin_utils.inventory import inventory
 from ansible_collections.firebreak.incident.plugins.plugin_utils.run import check_fleet, new_run_id
 
@@ -26,7 +26,7 @@ SITE_VARIABLES = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(InMemoryAction):
     """Runs the module of the same name with the option `context` filled in."""
 
     _supports_check_mode = True

@@ -14,11 +14,12 @@ import pytest
 
 from firebreak_lab import Attacker, Lab
 
+HOSTS = ("zekka1", "matrixon1")
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def ad_hoc(host: str, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["ansible", host, "-m", f"firebreak.incident.{module}", "-a", " ".join(arguments)]
+    command = ["ansible", host, "-l", host, "-m", f"firebreak.incident.{module}", "-a", " ".join(arguments)]
     return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -36,7 +37,6 @@ def type_at_a_terminal(
     )
 
 
-@pytest.mark.parametrize("host", ["zekka1", "matrixon1"])
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
@@ -50,13 +50,16 @@ def type_at_a_terminal(
     ],
 )
 def test_a_protected_address_is_refused_and_the_rules_stay_byte_identical(
-    lab: Lab, host_state: Callable[[str], str], host: str, address: str, reason: str
+    lab: Lab, host_state: Callable[[str], str], address: str, reason: str
 ) -> None:
-    before = host_state(host)
-    asked = ad_hoc(host, "ip_block", f"addresses={address}", "max_risk=destructive")
+    before = {host: host_state(host) for host in HOSTS}
+    asked = ad_hoc("prod", "ip_block", f"addresses={address}", "max_risk=destructive")
     assert asked.returncode != 0
-    assert reason in asked.stdout + asked.stderr
-    assert host_state(host) == before
+    # Each host's own words follow its name.
+    _head, *said = re.split(r"^(\S+) \| FAILED!", asked.stdout, flags=re.MULTILINE)
+    assert sorted(said[::2]) == sorted(HOSTS), asked.stdout + asked.stderr
+    assert all(reason in words for words in said[1::2]), asked.stdout
+    assert {host: host_state(host) for host in HOSTS} == before
 
 
 def test_the_container_networks_of_a_host_are_refused(lab: Lab, host_state: Callable[[str], str]) -> None:
@@ -92,7 +95,7 @@ def test_one_protected_address_does_not_keep_the_attacker_in(pristine: Lab, atta
 def test_a_mistyped_command_gets_one_message_and_touches_no_host(
     lab: Lab, host_state: Callable[[str], str], words: list[str], message: str
 ) -> None:
-    before = {host: host_state(host) for host in ("zekka1", "matrixon1")}
+    before = {host: host_state(host) for host in HOSTS}
     run = type_at_a_terminal("playbooks/contain_security.yml", *words)
     assert run.returncode != 0
     assert message in run.stdout + run.stderr
@@ -119,7 +122,7 @@ def test_the_wrong_ssh_key_is_told_by_host_and_no_host_counts_as_healthy(lab: La
         ANSIBLE_SSH_ARGS="-o ControlMaster=no -o ControlPath=none -o IdentitiesOnly=yes",
     )
     assert run.returncode == 4
-    for host in ("zekka1", "matrixon1"):
+    for host in HOSTS:
         assert re.search(rf"{host}.*(Permission denied|unreachable)", run.stdout, re.IGNORECASE)
 
 

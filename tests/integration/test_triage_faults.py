@@ -24,6 +24,9 @@ SECURITY = {"playbook": "contain_security", "inputs": {}, "cures": True}
 BREAK_IN = {"playbook": "contain_security", "inputs": {"threat": "compromise"}, "cures": False}
 UNBLOCK = {"playbook": "fix_firewall", "inputs": {"address": "172.29.77.12"}, "cures": True}
 LOCKS = {"playbook": "fix_database_locks", "inputs": {}, "cures": True}
+MEMORY = {"playbook": "fix_redis_memory", "inputs": {}, "cures": True}
+RENEWAL = {"playbook": "fix_certificate", "inputs": {"lineage": "api.zekka.example"}, "cures": True}
+ROOM = {"playbook": "fix_disk_space", "inputs": {"path": "/var/tmp"}, "cures": True}
 CONNECTIONS = {"playbook": "fix_database_connections", "inputs": {"free_connections": 6}, "cures": True}
 
 
@@ -47,20 +50,21 @@ OF_FAULT = {
     "unit-flapping": Expected("workload.unit.failed", "lab-flapping"),
     "cpu-throttled": Expected("host.cgroup.throttled", "lab-hog"),
     "memory-killed": Expected("workload.unit.failed", "lab-leak"),
-    "redis-full": Expected("redis.memory.full", "", follows=OUTAGE),
+    "redis-full": Expected("redis.memory.full", "", MEMORY, follows=OUTAGE),
     "pool-exhausted": Expected(
         "postgres.connections.exhausted", "", CONNECTIONS, follows=OUTAGE | {"postgres.application.refused"}
     ),
     "sessions-blocked": Expected("postgres.sessions.blocked", "3", LOCKS),
-    "certificate-expired": Expected("certificate.served.expired", "", follows=OUTAGE),
-    "certificate-not-reloaded": Expected("certificate.served.differs", "reloaded"),
+    "certificate-expired": Expected("certificate.served.expired", "", RENEWAL, follows=OUTAGE),
+    "certificate-not-reloaded": Expected("certificate.served.differs", "reloaded", RENEWAL),
+    "disk-full": Expected("host.filesystem.full", "/var/tmp", ROOM),
     "resolver-dead": Expected("network.dns.failing", "127.0.0.9"),
     "neighbour-blocked": Expected("firewall.protected.blocked", "172.29.77.12", UNBLOCK),
     "neighbour-banned": Expected("firewall.protected.blocked", "172.29.77.12", UNBLOCK),
     "database-stopped": Expected("workload.service.down", "postgres", follows=POSTGRES_DOWN),
     "container-crashing": Expected("workload.service.restarting", "lab-crashing"),
     "app-frozen": Expected("workload.service.down", "app", follows=OUTAGE),
-    "store-full": Expected("redis.memory.full", "", follows=OUTAGE | {"workload.container.unhealthy"}),
+    "store-full": Expected("redis.memory.full", "", MEMORY, follows=OUTAGE | {"workload.container.unhealthy"}),
     "engine-frozen": Expected("workload.runtime.unseen", "docker", follows=OUTAGE),
 }
 

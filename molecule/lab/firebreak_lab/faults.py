@@ -15,6 +15,8 @@ REDIS = ". /etc/firebreak-lab/secrets.env; export REDISCLI_AUTH=$ZEKKA_REDIS_PAS
 COMPOSE = "docker compose --project-directory /opt/matrixon"
 # Sessions of the application's own role, held by a process that nothing restarts.
 AS_APP = "systemd-run -q --collect -p EnvironmentFile=/opt/zekka/.env --unit"
+# The lineages as they were issued when the host was made.
+ISSUED = "rsync -a --delete /var/lib/lab/pristine/etc/letsencrypt/ /etc/letsencrypt/"
 HOLD = "import psycopg2, time; held = []"
 
 
@@ -82,20 +84,16 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "certificate-expired": Fault(
         "zekka1",
-        "mkdir -p /run/lab-tls && cd /run/lab-tls && "
-        "openssl req -new -newkey rsa:2048 -nodes -subj /CN=api.zekka.example -keyout key -out request && "
-        "openssl x509 -req -in request -signkey key -days -1 -out certificate && "
-        "sed -i -e 's#/etc/letsencrypt/.*/fullchain.pem#/run/lab-tls/certificate#' "
-        "-e 's#/etc/letsencrypt/.*/privkey.pem#/run/lab-tls/key#' $(grep -rl letsencrypt /etc/nginx/conf.d "
-        "/etc/nginx/sites-available 2> /dev/null) && systemctl reload nginx && sleep 0.5",
-        "lab-reset",
+        "lab-certificate api.zekka.example -7776000 -86400 && systemctl reload nginx && sleep 0.5",
+        f"{ISSUED}; systemctl reload nginx",
     ),
-    "certificate-not-reloaded": Fault(
+    "certificate-not-reloaded": Fault("zekka1", "lab-certificate api.zekka.example 0 10368000", ISSUED),
+    "disk-full": Fault(
         "zekka1",
-        "cd /etc/letsencrypt/live/api.zekka.example && mv fullchain.pem was.pem && "
-        "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=api.zekka.example -days 120 -keyout /dev/null "
-        "-out fullchain.pem 2> /dev/null",
-        "cd /etc/letsencrypt/live/api.zekka.example && mv was.pem fullchain.pem",
+        # The disk of the lab's own machine is too large to be filled.
+        "mount -t tmpfs -o size=4m,mode=1777 lab-full /var/tmp && "
+        "head -c 8m /dev/zero > /var/tmp/lab-full 2> /dev/null; true",
+        "umount /var/tmp",
     ),
     "resolver-dead": Fault(
         "zekka1",

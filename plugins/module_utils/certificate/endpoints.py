@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from ..clients.http import parse_target
+from ..clients.http import ENDPOINT_PORTS, parse_target
+from ..clients.starttls import POSTGRES, SMTP
 from ..errors import BadInput
 
 LINEAGES = Path("/etc/letsencrypt/live")
+# Schemes with a certificate, and in which protocol TLS is asked for first.
+SCHEMES: Mapping[str, str | None] = {"https": None, "smtps": None, "postgresql": POSTGRES, "smtp": SMTP}
 
 
 @dataclass(frozen=True)
@@ -25,17 +28,25 @@ class Endpoint:
     port: int
     verify: bool = True
     file: Path | None = None
+    starttls: str | None = None
+
+    @property
+    def lineage(self) -> str | None:
+        """The name of the one that the inventory says."""
+        named = self.file is not None and self.file.parent.parent == LINEAGES
+        return self.file.parent.name if self.file and named else None
 
 
 def parse_endpoints(given: Sequence[Mapping[str, Any]] | None) -> tuple[Endpoint, ...]:
-    """Every https endpoint, each place and name once. Raises `BadInput` that names what cannot be meant."""
+    """Every endpoint with TLS, each place and name once. Raises `BadInput` that names what is wrong."""
     found: dict[tuple[str, str, int], Endpoint] = {}
     for values in given or ():
-        target = parse_target(values["url"], values.get("connect_to"))
-        if target.scheme == "https":
+        target = parse_target(values["url"], values.get("connect_to"), ENDPOINT_PORTS)
+        if target.scheme in SCHEMES:
             place = (target.host, target.connect_host, target.connect_port)
             verify = values.get("verify") is not False
-            found.setdefault(place, Endpoint(*place, verify, _file(values.get("certificate"))))
+            file = _file(values.get("certificate"))
+            found.setdefault(place, Endpoint(*place, verify, file, SCHEMES[target.scheme]))
     return tuple(found.values())
 
 

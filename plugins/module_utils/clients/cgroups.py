@@ -101,8 +101,24 @@ def find_limits(procfs: Procfs) -> Limits:
     return Limits(hierarchies, cpu, memory, left_out)
 
 
-def _hierarchies(procfs: Procfs) -> dict[str, Hierarchy]:
-    own = procfs.groups(1)
+def memory_around(procfs: Procfs, pid: int) -> Group | None:
+    """Of the groups that a process is in, the one with the least memory; None where none has a limit."""
+    hierarchy = _hierarchies(procfs, pid).get("memory")
+    if hierarchy is None:
+        return None
+    found: Group | None = None
+    directory = Path(hierarchy.top)
+    while directory != directory.parent and (directory / "cgroup.procs").exists():
+        limit = _limit(str(directory), hierarchy.version)
+        if limit is not None and (found is None or limit < (found.memory_limit or 0)):
+            used, kills = _use(Hierarchy(str(directory), hierarchy.version), "")
+            found = Group(str(directory), memory_limit=limit, memory=used, kills=kills)
+        directory = directory.parent
+    return found
+
+
+def _hierarchies(procfs: Procfs, pid: int = 1) -> dict[str, Hierarchy]:
+    own = procfs.groups(pid)
     found: dict[str, Hierarchy] = {}
     for mount in procfs.mounts():
         for controller in ("cpu", "memory"):

@@ -28,6 +28,9 @@ SEARCH = os.pathsep.join(
     ]
 )
 OUTPUT_BUDGET = 8 * 1024 * 1024
+# Where the controller has Python unpack a module, so that it runs on a full disk too. After TMPDIR and before
+# /tmp; in this order, for the first is everybody's, the second root's.
+UNPACKED_IN = {"TEMP": "/dev/shm", "TMP": "/run"}
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ def start(
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PATH": SEARCH, "LC_ALL": "C", "LANGUAGE": "C", **(env or {})},
+            env={**environment(), **(env or {})},
             cwd=cwd,
             start_new_session=True,
         )
@@ -164,6 +167,17 @@ def start(
         raise Unreachable(
             f"program {argv[0]}", str(error.strerror), "See that it can be executed."
         ) from error
+
+
+def environment() -> dict[str, str]:
+    """What a child inherits. Not the memory in which this module lies: it may want room for a whole dump."""
+    own = UNPACKED_IN.values()
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("TMPDIR", *UNPACKED_IN) or value not in own
+    }
+    return {**kept, "PATH": SEARCH, "LC_ALL": "C", "LANGUAGE": "C"}
 
 
 def timed_out(argv: Sequence[str], timeout: float) -> Unreachable:

@@ -148,6 +148,17 @@ def host_path(path: Path, container: str, inside: str, remaining: Callable[[], f
     return str(layer) if layer else None
 
 
+def confines(path: Path, container: str, remaining: Callable[[], float]) -> tuple[int, int | None]:
+    """The pid of a container's first process on this host, 0 when it has none, and its limit in bytes."""
+    engine = Engine(path, remaining)
+    try:
+        found = engine.get(f"/containers/{quote(container)}/json") or {}
+    finally:
+        engine.close()
+    limit = (found.get("HostConfig") or {}).get("Memory")
+    return int((found.get("State") or {}).get("Pid") or 0), int(limit) if limit else None
+
+
 class Engine:
     """One kept connection; every request gets the time that is left."""
 

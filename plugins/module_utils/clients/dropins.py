@@ -66,15 +66,26 @@ def all_units(root: Path = ROOT) -> tuple[str, ...]:
 
 
 def put(place: Place, text: str, environment: Mapping[str, str]) -> None:
-    """Write both files. Nothing takes effect before `reload`."""
+    """Write both files, or neither. Nothing takes effect before `reload`."""
+    files = {}
+    if environment:
+        lines = (f"{name}={value}\n" for name, value in environment.items())
+        # It may hold what only the service is to know.
+        files[place.environment] = ("".join(lines), 0o600)
+    # It names the other.
+    files[place.text] = (text, 0o644)
     try:
         place.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        # It may hold what only the service is to know.
-        if environment:
-            lines = (f"{name}={value}\n" for name, value in environment.items())
-            _write(place.environment, "".join(lines), 0o600)
-        _write(place.text, text, 0o644)
+        for path, (content, mode) in files.items():
+            _write(_beside(path), content, mode)
+        for path in files:
+            _beside(path).replace(path)
     except OSError as error:
+        for path in files:
+            with contextlib.suppress(OSError):
+                _beside(path).unlink()
+        with contextlib.suppress(OSError):
+            place.folder.rmdir()
         raise FirebreakError(
             str(place.folder), str(error.strerror), "See that /run has room and is writable."
         ) from error
@@ -112,6 +123,11 @@ def reload() -> None:
     answer = systemd.control("daemon-reload")
     if not answer.ok:
         raise Unreachable("systemd", answer.complaint, "See systemctl is-system-running.")
+
+
+def _beside(path: Path) -> Path:
+    # systemd reads only what ends in .conf.
+    return path.with_name(f".{path.name}.new")
 
 
 def _write(path: Path, text: str, mode: int) -> None:

@@ -10,6 +10,7 @@ import http.client
 import socket
 import time
 from dataclasses import dataclass
+from typing import Mapping
 from urllib.parse import quote, urlsplit
 
 from ..errors import BadInput
@@ -20,6 +21,8 @@ AGENT = "firebreak-triage"
 # What may stand in a path or a query as it is; anything else is written as %XX.
 URL_CHARACTERS = "%/:=&?~+!$,;'@()*[]"
 PORTS = {"http": 80, "https": 443}
+# What else an endpoint may be: not asked for a page, but for its certificate.
+ENDPOINT_PORTS = {**PORTS, "postgresql": 5432, "smtp": 25, "smtps": 465}
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Target:
     def authority(self) -> str:
         """Host and port as the Host header has them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == ENDPOINT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def shown(self) -> str:
@@ -65,19 +68,19 @@ class Answer:
     body_bytes: int = 0
 
 
-def parse_target(url: str, connect_to: str | None = None) -> Target:
-    """Raises `BadInput`, which never repeats a password."""
+def parse_target(url: str, connect_to: str | None = None, ports: Mapping[str, int] = PORTS) -> Target:
+    """`ports` are the schemes that are meant, with their ports. Raises `BadInput` without the password."""
     try:
         parts = urlsplit(url)
         port = parts.port
         name = (parts.hostname or "").encode("idna").decode()
     except ValueError:
         raise _bad_url("it cannot be read") from None
-    if parts.scheme not in PORTS or not name:
-        raise _bad_url("it is not an absolute http or https URL")
+    if parts.scheme not in ports or not name:
+        raise _bad_url(f"it is not an absolute {' or '.join(ports)} URL")
     if "@" in parts.netloc:
         raise _bad_url(f"the one for {name} holds a name or a password")
-    port = port or PORTS[parts.scheme]
+    port = port or ports[parts.scheme]
     host, connect_port = _host_and_port(connect_to) if connect_to else (name, port)
     path = quote(parts.path or "/", safe=URL_CHARACTERS)
     query = "?" + quote(parts.query, safe=URL_CHARACTERS) if parts.query else ""

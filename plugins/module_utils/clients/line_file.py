@@ -105,4 +105,8 @@ def replace(path: str, text: str) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise FirebreakError(path, str(error.strerror), "The file is as it was.") from error
+        raise FirebreakError(
+            path,
+            str(error.strerror),
+            f"The file is as it was. See that {target.parent} is writable and has room: df -h, df -i.",
+        ) from error

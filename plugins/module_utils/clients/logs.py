@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Callable, Iterable, Iterator, Mapping, Optional, Sequence, cast
 
 from ..errors import BadInput, Unreachable
-from .command import SEARCH, require, run
+from .command import environment, require, run
 
 BLOCK = 256 * 1024
 # What is longer than this without a newline is damage, and must not be gathered in memory.
@@ -258,7 +258,7 @@ def _printed(argv: list[str], budget: int, deadline: float) -> Iterator[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PATH": SEARCH, "LC_ALL": "C"},
+        env=environment(),
     )
     output = cast(IO[bytes], process.stdout)
     try:

@@ -157,7 +157,8 @@ class Redis:
                 "it did not answer in time", "See what it does: its log, its CPU."
             ) from None
         except OSError as error:
-            raise self._unreachable(str(error.strerror or error), "See that it runs.") from error
+            cure = "See that it runs, and whether it wants TLS."
+            raise self._unreachable(str(error.strerror or error), cure) from error
 
     def _answer(self) -> Reply:
         self._left = self._budget
@@ -172,7 +173,10 @@ class Redis:
         except socket.timeout:
             raise self._unreachable("it did not answer in time", "See that it runs.") from None
         except OSError as error:
-            raise self._unreachable(str(error.strerror or error), "See that it runs and listens.") from error
+            cure = "See that it runs and listens."
+            if "CERTIFICATE_VERIFY" in str(error):
+                cure = "See its certificate, and whom this host trusts."
+            raise self._unreachable(str(error.strerror or error), cure) from error
 
     def _over_tcp(self, address: Address) -> socket.socket:
         answers, problem = tcp.resolve(address.host, address.port, self._remaining())

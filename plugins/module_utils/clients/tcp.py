@@ -43,6 +43,17 @@ def connect(host: str, port: int, timeout: float, source: str | None = None) -> 
     return Attempt(False, time.monotonic() - started, error=error)
 
 
+def is_own(address: str) -> bool:
+    """Whether this host has the address: only then something here can listen on it."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as channel:
+            channel.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
 def resolve(host: str, port: int, timeout: float) -> tuple[list[Any], str | None]:
     """What `getaddrinfo` answers for TCP, or why it does not.
 

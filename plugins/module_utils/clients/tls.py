@@ -1,145 +1,167 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The certificates that a server presents and that lie in files.
 
-The handshake is Python's own; openssl reads the certificate, for Python alone cannot read one that it
-does not trust, and those are the ones to be looked at.
+The handshake is Python's own. It does not tell the chain that was presented: openssl is asked for that, where
+a client complains of it.
 """
 
 from __future__ import annotations
 
-import hashlib
+import re
 import socket
 import ssl
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import Unreachable
+from ..deadlines import Deadline
+from ..errors import FirebreakError, Unreachable
 from .command import require, run
+from .starttls import ask_for_tls
 from .trust import system_trust
 
 FILE_BUDGET = 256 * 1024
-READ_TIMEOUT = 5.0
+# X509_V_ERR_* of OpenSSL.
+EXPIRED_CODES = (9, 10)
+ISSUER_CODES = (2, 20, 21)
+NAME_CODES = (62, 63, 64)
+_PEM = re.compile(
+    r"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----(.*?)-----END (?:TRUSTED |X509 )?CERTIFICATE-----", re.S
+)
+# The last is said of a key of another type.
+_MISMATCH = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 
 
 @dataclass(frozen=True)
 class Handshake:
     """`der` is the certificate that was presented; `complaint` says why a client would not trust it.
 
-    `error` is set instead when there was no handshake at all.
+    `code` is OpenSSL's number for that, None when it is not about the certificate. `error` is set instead
+    when there was no handshake at all.
     """
 
     der: bytes | None = None
     complaint: str | None = None
     error: str | None = None
+    code: int | None = None
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """`not_before` and `not_after` in seconds since the epoch, `names` as the certificate has them."""
-
-    fingerprint: str
-    not_before: float
-    not_after: float
-    issuer: str
-    serial: str
-    names: tuple[str, ...]
-
-
-def shake_hands(address: str, port: int, name: str, verify: bool, timeout: float) -> Handshake:
+def shake_hands(
+    address: str, port: int, name: str, verify: bool, timeout: float, starttls: str | None = None
+) -> Handshake:
     """Connect to one address as a client that wants `name` would. Never raises for what a server does.
 
-    A certificate that is not to be trusted is asked for a second time, without verification.
+    `starttls` is the protocol in which TLS is asked for first. What a client would refuse is asked for a
+    second time, by one that accepts anything. `timeout` is in seconds for all of it.
     """
+    place, deadline = (address, port, name, starttls), Deadline(timeout)
+    complaint = code = None
     if verify:
         try:
-            return Handshake(der=_presented(address, port, name, system_trust(), timeout))
+            return Handshake(der=_presented(place, system_trust(), deadline)[0])
         except ssl.SSLCertVerificationError as error:
-            complaint: str | None = error.verify_message
-        except (OSError, ValueError) as error:
-            return Handshake(error=_reason(error, timeout))
-    else:
-        complaint = None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+            complaint, code = error.verify_message, error.verify_code
+        except (OSError, ValueError, FirebreakError) as error:
+            if not isinstance(error, ssl.SSLError) or deadline.over:
+                return Handshake(error=_reason(error, timeout))
     try:
-        return Handshake(der=_presented(address, port, name, context, timeout), complaint=complaint)
-    except (OSError, ValueError) as error:
-        return Handshake(complaint=complaint, error=_reason(error, timeout))
+        der, version = _presented(place, _tolerant(), deadline)
+    except (OSError, ValueError, FirebreakError) as error:
+        return Handshake(complaint=complaint, error=_reason(error, timeout), code=code)
+    if verify and complaint is None:
+        complaint = f"it offers only {version}, or a cipher or key that is too weak"
+    return Handshake(der=der, complaint=complaint, code=code)
 
 
-def fingerprint(der: bytes) -> str:
-    return "sha256:" + hashlib.sha256(der).hexdigest()
+def presented_chain(
+    address: str, port: int, name: str, timeout: float, starttls: str | None = None
+) -> tuple[bytes, ...]:
+    """Every certificate that is presented, in that order, as DER. Raises `Unreachable`."""
+    place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    words = ["s_client", "-connect", place, "-showcerts", *_server_name(name)]
+    if starttls:
+        words += ["-starttls", starttls]
+    answer = run([require("openssl", "openssl"), *words], timeout=timeout)
+    return _certificates(answer.stdout)
 
 
-def file_certificate(path: Path) -> bytes:
-    """The first certificate of a PEM file, which is the one that a server presents, as DER."""
+def file_chain(path: Path) -> tuple[bytes, ...]:
+    """Every certificate of a PEM file, as DER. The first is the one that a server presents."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Unreachable(f"file {path}", "it is no regular file", "Name the file that nginx serves.")
         with path.open("rb") as stream:
             text = stream.read(FILE_BUDGET).decode("ascii", "replace")
     except OSError as error:
         raise Unreachable(
             f"file {path}", str(error.strerror), "Run as root (become), or mend the path."
         ) from error
-    begin, end = text.find(ssl.PEM_HEADER), text.find(ssl.PEM_FOOTER)
-    if begin < 0 or end < begin:
+    try:
+        found = _certificates(text)
+    except ValueError as error:
+        raise Unreachable(f"file {path}", "its certificate is damaged", "Restore the file.") from error
+    if not found:
         raise Unreachable(
             f"file {path}", "it holds no certificate in PEM", "Name the file that nginx serves."
         )
+    return found
+
+
+def key_fits(certificate: Path, key: Path) -> bool:
+    """Whether the key belongs to the first certificate of the file. Raises `Unreachable`."""
+    subject = f"file {key}"
     try:
-        return ssl.PEM_cert_to_DER_cert(text[begin : end + len(ssl.PEM_FOOTER)])
-    except ValueError as error:
-        raise Unreachable(f"file {path}", "its certificate is damaged", "Restore the file.") from error
+        if not stat.S_ISREG(key.stat().st_mode):
+            raise Unreachable(subject, "it is no regular file", "Name the key of the certificate.")
+        # Only the pair is looked at here, not whether it is strong enough.
+        context = _tolerant()
+        context.load_cert_chain(certificate, key, password=lambda: b"-")
+    except ssl.SSLError as error:
+        if error.reason in _MISMATCH:
+            return False
+        raise Unreachable(subject, "it is encrypted or damaged", "Look at it with: openssl pkey") from error
+    except OSError as error:
+        raise Unreachable(subject, str(error.strerror), "Run as root (become), or mend the path.") from error
+    return True
 
 
-def read(der: bytes) -> Certificate:
-    """What a certificate says. Raises `Unreachable` without openssl."""
-    program = require("openssl", "openssl")
-    answer = run(
-        [
-            program, "x509", "-noout", "-startdate", "-enddate", "-serial", "-issuer", "-subject",
-            "-nameopt", "RFC2253", "-ext", "subjectAltName",
-        ],
-        timeout=READ_TIMEOUT,
-        stdin=ssl.DER_cert_to_PEM_cert(der),
-    )  # fmt: skip
-    if not answer.ok:
-        raise Unreachable("program openssl", answer.complaint, "Look at the certificate by hand.")
-    return parse(answer.stdout, fingerprint(der))
+def _certificates(text: str) -> tuple[bytes, ...]:
+    return tuple(
+        ssl.PEM_cert_to_DER_cert(f"{ssl.PEM_HEADER}\n{inside.strip()}\n{ssl.PEM_FOOTER}")
+        for inside in _PEM.findall(text)
+    )
 
 
-def parse(text: str, digest: str) -> Certificate:
-    """The answer of `openssl x509`."""
-    fields: dict[str, str] = {}
-    names: list[str] = []
-    for line in text.splitlines():
-        name, equals, value = line.strip().partition("=")
-        if equals and name in ("notBefore", "notAfter", "serial", "issuer", "subject"):
-            fields[name] = value.strip()
-        elif line.startswith(" ") and ":" in line:
-            names += [part.strip().partition(":")[2] for part in line.split(",") if ":" in part]
-    try:
-        return Certificate(
-            fingerprint=digest,
-            not_before=float(ssl.cert_time_to_seconds(fields["notBefore"])),
-            not_after=float(ssl.cert_time_to_seconds(fields["notAfter"])),
-            issuer=fields["issuer"],
-            serial=fields["serial"],
-            names=tuple(names) or (fields.get("subject", ""),),
-        )
-    except (KeyError, ValueError) as error:
-        raise Unreachable(
-            "program openssl", "its answer cannot be read", "Look at the certificate by hand."
-        ) from error
+def _tolerant() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    return context
 
 
-def _presented(address: str, port: int, name: str, context: ssl.SSLContext, timeout: float) -> bytes:
-    plain = socket.create_connection((address, port), timeout)
-    with plain, context.wrap_socket(plain, server_hostname=name) as channel:
-        der = channel.getpeercert(binary_form=True)
+def _presented(
+    place: tuple[str, int, str, str | None], context: ssl.SSLContext, deadline: Deadline
+) -> tuple[bytes, str]:
+    """The certificate and the version of the protocol."""
+    address, port, name, starttls = place
+    plain = socket.create_connection((address, port), deadline.remaining())
+    with plain:
+        if starttls:
+            ask_for_tls(plain, starttls, deadline)
+        plain.settimeout(deadline.remaining())
+        with context.wrap_socket(plain, server_hostname=name) as channel:
+            der, version = channel.getpeercert(binary_form=True), channel.version()
     if der is None:
         raise ValueError("no certificate was presented")
-    return der
+    return der, str(version)
+
+
+def _server_name(name: str) -> list[str]:
+    """An address is no name of a server."""
+    address = ":" in name or name.replace(".", "").isdigit()
+    return ["-noservername"] if address else ["-servername", name]
 
 
 def _reason(error: Exception, timeout: float) -> str:

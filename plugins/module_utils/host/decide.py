@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Iterator, Mapping, Sequence
 
 from ..finding import CRITICAL, NOTICE, WARNING, Finding
-from ..quantities import GIB, MIB, share, speak_size
-from .filesystems import Filesystem
+from ..quantities import MIB, share, speak_size
 from .observe import Oom, Snapshot, Usage
-from .shortage import at_limits, deleted, group_name
+from .room import inodes_used_percent, judge_deleted, judge_room, used_percent
+from .shortage import at_limits, group_name
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,6 @@ STEAL_PERCENT = 20.0
 MEMORY_LOW, MEMORY_CRITICAL = 10.0, 3.0
 # 4 MiB/s is a thousand page faults a second that wait for a disk.
 SWAP_IN = 4.0 * MIB
-# A share says little about a big disk and bytes little about a small one: both must be short.
-DISK_LOW, DISK_LOW_BYTES = 10.0, 20 * GIB
-DISK_CRITICAL, DISK_CRITICAL_BYTES = 3.0, 2 * GIB
-INODES_LOW, INODES_CRITICAL = 10.0, 1.0
 # Percent of one CPU, percent of the memory: a process below is one of many.
 BLAME_CPU, BLAME_MEMORY = 25.0, 10.0
 # Bytes a second.
@@ -57,8 +53,8 @@ def judge(seen: Snapshot) -> tuple[Mapping[str, Any], Sequence[Finding]]:
         *_memory(seen),
         *_swapping(seen),
         *_killed(seen),
-        *(finding for filesystem in seen.filesystems for finding in _room(filesystem)),
-        *(finding for filesystem in seen.filesystems for finding in _deleted(filesystem, seen)),
+        *(finding for filesystem in seen.filesystems for finding in judge_room(filesystem)),
+        *(finding for item in seen.filesystems for finding in judge_deleted(item, seen.deleted.files)),
         *at_limits(seen.limited, seen.interval),
         *_unseen(seen),
     ]
@@ -68,7 +64,11 @@ def judge(seen: Snapshot) -> tuple[Mapping[str, Any], Sequence[Finding]]:
 def _data(seen: Snapshot) -> Mapping[str, Any]:
     data = asdict(seen)
     data["filesystems"] = [
-        {**asdict(item), "used_percent": _used(item), "inodes_used_percent": _inodes_used(item)}
+        {
+            **asdict(item),
+            "used_percent": used_percent(item),
+            "inodes_used_percent": inodes_used_percent(item),
+        }
         for item in seen.filesystems
     ]
     data["pressure"] = {name: dict(shares) for name, shares in seen.pressure.items()} or None
@@ -227,63 +227,6 @@ def _oom_kill(level: str, summary: str, oom: Oom) -> Finding:
     )
 
 
-def _room(filesystem: Filesystem) -> Iterator[Finding]:
-    space, subject = filesystem.space, f"filesystem {filesystem.point}"
-    evidence = {"point": filesystem.point, "kind": filesystem.kind, **asdict(space)}
-    if filesystem.remounted:
-        yield Finding(
-            id="host.filesystem.read_only",
-            level=CRITICAL,
-            subject=subject,
-            summary=f"{filesystem.point} ({filesystem.source}) is read-only and was meant to be written to: "
-            f"the kernel log says whether it met an error",
-            evidence=evidence,
-        )
-    elif filesystem.read_only:
-        return
-    level = _short(filesystem)
-    if level:
-        reserved = space.free - space.available
-        kept = f"; {speak_size(reserved)} more is kept for root" if reserved >= MIB else ""
-        yield Finding(
-            id="host.filesystem.full",
-            level=level,
-            subject=subject,
-            summary=f"{filesystem.point} is {_used(filesystem):.0f} % full: {speak_size(space.available)} of "
-            f"{speak_size(space.total)} is left{kept}",
-            evidence=evidence,
-        )
-    if space.inodes:
-        left = share(space.inodes_available, space.inodes)
-        if left < INODES_LOW:
-            yield Finding(
-                id="host.filesystem.inodes",
-                level=CRITICAL if left < INODES_CRITICAL else WARNING,
-                subject=subject,
-                summary=f"{filesystem.point} has room for {space.inodes_available} more files of "
-                f"{space.inodes} whatever space is free",
-                evidence=evidence,
-            )
-
-
-def _deleted(filesystem: Filesystem, seen: Snapshot) -> Iterator[Finding]:
-    files = [file for file in seen.deleted.files if file.point == filesystem.point]
-    if files and not filesystem.read_only:
-        yield from deleted(filesystem, files, short=_short(filesystem) is not None)
-
-
-def _short(filesystem: Filesystem) -> str | None:
-    """The level of what is left to ordinary users, or None when there is room."""
-    space = filesystem.space
-    part = share(space.available, space.total - space.free + space.available)
-    if space.available == 0 or (part < DISK_CRITICAL and space.available < DISK_CRITICAL_BYTES):
-        # Nothing is written there but by the next update of the kernel.
-        return WARNING if filesystem.point.startswith("/boot") else CRITICAL
-    if part < DISK_LOW and space.available < DISK_LOW_BYTES and space.total >= GIB:
-        return WARNING
-    return None
-
-
 def _unseen(seen: Snapshot) -> Iterator[Finding]:
     if not seen.unseen:
         return
@@ -294,15 +237,3 @@ def _unseen(seen: Snapshot) -> Iterator[Finding]:
         summary="not looked at: " + "; ".join(f"{part} ({reason})" for part, reason in seen.unseen.items()),
         evidence=dict(seen.unseen),
     )
-
-
-def _used(filesystem: Filesystem) -> float:
-    """As df counts: blocks kept for root belong to neither side."""
-    space = filesystem.space
-    used = space.total - space.free
-    return share(used, used + space.available)
-
-
-def _inodes_used(filesystem: Filesystem) -> float | None:
-    space = filesystem.space
-    return share(space.inodes - space.inodes_available, space.inodes) if space.inodes else None

@@ -39,6 +39,11 @@ def filesystems_of(procfs: Procfs, parts: Parts, statvfs: Callable[[str], Space]
     return tuple(_without_the_disk_below(found))
 
 
+def filesystem_of(mount: Mount, procfs: Procfs, statvfs: Callable[[str], Space]) -> Filesystem:
+    """Raises `Unreachable`."""
+    return _filesystem(mount, statvfs(mount.point), procfs.meant_to_be_writable())
+
+
 def local_mounts(mounts: Sequence[Mount], block_kinds: frozenset[str]) -> list[Mount]:
     """Each local filesystem once, at its shortest mount point."""
     remote = [mount.point.rstrip("/") + "/" for mount in mounts if mount.remote]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What takes room without having a name, and which groups of processes are at their limits."""
+"""Which groups of processes are at their limits."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ import re
 from dataclasses import asdict
 from typing import Any, Iterator, Sequence
 
-from ..clients.open_files import DeletedFile
-from ..finding import CRITICAL, NOTICE, WARNING, Finding
-from ..quantities import GIB, share, speak_size
-from .filesystems import Filesystem
+from ..finding import CRITICAL, WARNING, Finding
+from ..quantities import share, speak_size
 from .observe import Limited
 
-# Of a filesystem that is short: below this it is not what fills it.
-DELETED_SHARE = 2.0
-# Of one that is not: worth knowing before it is.
-DELETED_MUCH = 10.0
-NAMED = 3
 # The interval has about four periods of 100 ms. A group that is stopped in two of them has a burst.
 THROTTLED_SHARE, THROTTLED_PERIODS = 75.0, 3
 GROUP_FULL = 95.0
@@ -30,28 +23,6 @@ def group_name(path: str) -> str:
     last = path.rstrip("/").rpartition("/")[2]
     container = _CONTAINER.fullmatch(last)
     return f"container {container.group(1)}" if container else last or "this whole host"
-
-
-def deleted(filesystem: Filesystem, files: Sequence[DeletedFile], short: bool) -> Iterator[Finding]:
-    """`files` are those on this filesystem, the biggest first; `short`: it is nearly full."""
-    held = sum(file.bytes for file in files)
-    of_all = share(held, filesystem.space.total)
-    if of_all < DELETED_SHARE or not (short or (of_all >= DELETED_MUCH and held >= GIB)):
-        return
-    named = "; ".join(
-        f"{file.path}, {speak_size(file.bytes)}, by {file.name} (pid {file.pid})"
-        f"{f' and {file.holders - 1} more' if file.holders > 1 else ''}"
-        for file in files[:NAMED]
-    )
-    yield Finding(
-        id="host.disk.deleted_open",
-        level=WARNING if short else NOTICE,
-        subject=f"filesystem {filesystem.point}",
-        summary=f"{speak_size(held)} of {filesystem.point} ({of_all:.0f} %) is taken by {len(files)} deleted "
-        f"file{'' if len(files) == 1 else 's'} still open: {named}. It comes back when the process lets go: "
-        f"truncate it through /proc/<pid>/fd, or restart the process",
-        evidence={"point": filesystem.point, "bytes": held, "files": [asdict(file) for file in files[:10]]},
-    )
 
 
 def at_limits(seen: Sequence[Limited], interval: float) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Mapping, Sequence
 
 from ..clients import dns
 from ..clients.dns import Lookup, Question, Reply
-from ..clients.http import parse_target
+from ..clients.http import ENDPOINT_PORTS, parse_target
 from ..deadlines import Deadline, gather
 from ..errors import BadInput
 
@@ -75,7 +75,7 @@ def _names(endpoints: Sequence[Mapping[str, Any]]) -> list[str]:
     found: dict[str, None] = {}
     for endpoint in endpoints:
         try:
-            name = parse_target(str(endpoint.get("url"))).host
+            name = parse_target(str(endpoint.get("url")), ports=ENDPOINT_PORTS).host
         except BadInput:
             # The section http says what is wrong with it.
             continue

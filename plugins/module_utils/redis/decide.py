@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Any, Iterator, Mapping, Sequence
 
 from ..clients.redis import fields
-from ..finding import CRITICAL, NOTICE, WARNING, Finding
+from ..finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
 from ..quantities import MIB, speak_duration
 from .figures import Info, client_limit, data, memory_data, used_percent, whole, within_the_hour
-from .observe import AUTH, BUSY, CLIENTS, INTERVAL, Problem, Snapshot
+from .observe import AUTH, BUSY, CLIENTS, Problem, Snapshot
 
 # Percent of maxmemory, and of the machine's memory where there is no maxmemory.
 # In the last percent the size of a write decides whether it is refused.
@@ -19,6 +19,7 @@ CLIENTS_HIGH, CLIENTS_FULL = 80.0, 98.0
 SLOW_NOTICE, SLOW_WARNING = 0.1, 1.0
 REPLICA_LAG = 60
 NO_EVICTION = "noeviction"
+PLAYBOOK = "fix_redis_memory"
 # Why a server refuses writes that it could store.
 REFUSALS: Mapping[str, str] = {"READONLY": "this is a replica", "NOREPLICAS": "too few replicas are in step"}
 
@@ -30,8 +31,8 @@ def judge(seen: Snapshot | None) -> tuple[Mapping[str, Any] | None, Sequence[Fin
         unknown = {"address": seen.address or None, "answers": False, "reason": seen.problem.reason}
         return unknown, [_unknown(seen, seen.problem)]
     findings = [
-        *_loading(seen),
-        *_memory(seen),
+        *loading(seen),
+        *memory(seen),
         *_writes(seen),
         *_persistence(seen),
         *_replication(seen),
@@ -88,7 +89,7 @@ def _unknown(seen: Snapshot, problem: Problem) -> Finding:
     )
 
 
-def _loading(seen: Snapshot) -> Iterator[Finding]:
+def loading(seen: Snapshot) -> Iterator[Finding]:
     info = Info(seen.info)
     if info.number("loading") != 1:
         return
@@ -103,26 +104,37 @@ def _loading(seen: Snapshot) -> Iterator[Finding]:
     )
 
 
-def _memory(seen: Snapshot) -> Iterator[Finding]:
+def memory(seen: Snapshot, most: int | None = None) -> Iterator[Finding]:
+    """Whether there is room. `most` is what it can have where it runs: INFO knows nothing of containers."""
     info = Info(seen.info)
     limit, policy = info.number("maxmemory"), info.text("maxmemory_policy")
     if not limit:
-        yield from _machine(seen.subject, info)
+        yield from _machine(seen.subject, info, most or info.number("total_system_memory"))
         return
     percent, refused_now = used_percent(info), _more(seen, "OOM")
     total = info.errors().get("OOM", 0)
     evidence = {**memory_data(info), "writes_refused_now": refused_now, "writes_refused_total": total}
     state = f"{info.number('used_memory') / MIB:.0f} of {limit / MIB:.0f} MiB in use ({percent:.0f} %)"
-    with_ttl = sum(database["expires"] for database in info.databases().values())
-    no_room = policy in ("", NO_EVICTION) or (policy.startswith("volatile") and not with_ttl)
-    if refused_now or (no_room and percent >= MEMORY_FULL):
+    no_room = lets_nothing_go(info)
+    if info.text("role") == "slave":
+        if no_room and percent >= MEMORY_HIGH:
+            yield Finding(
+                id="redis.memory.high",
+                level=WARNING,
+                subject=seen.subject,
+                summary=f"{state}; a replica takes what its master sends, but as a master it would refuse "
+                f"writes: make room on its master",
+                evidence=evidence,
+            )
+    elif refused_now or (no_room and percent >= MEMORY_FULL):
         yield Finding(
             id="redis.memory.full",
             level=CRITICAL,
             subject=seen.subject,
             summary=f"memory is full: {state}, policy {policy} lets nothing go, so writes are refused "
-            f"({total} since the statistics began, {refused_now} in the last {INTERVAL:g} s)",
+            f"({total} since the statistics began, {refused_now} in the last {seen.interval:.2g} s)",
             evidence=evidence,
+            remedy=Remedy(PLAYBOOK),
         )
     elif no_room and percent >= MEMORY_HIGH:
         yield Finding(
@@ -131,6 +143,7 @@ def _memory(seen: Snapshot) -> Iterator[Finding]:
             subject=seen.subject,
             summary=f"{state}, and policy {policy} lets nothing go: at 100 % every write is refused",
             evidence=evidence,
+            remedy=Remedy(PLAYBOOK),
         )
     elif total:
         yield Finding(
@@ -147,22 +160,30 @@ def _memory(seen: Snapshot) -> Iterator[Finding]:
             id="redis.keys.evicted",
             level=NOTICE,
             subject=seen.subject,
-            summary=f"keys are thrown out to make room: {evicted} in {INTERVAL:g} s (policy {policy}). Right "
-            f"for a cache, lost sessions or jobs for anything else",
+            summary=f"keys are thrown out to make room: {evicted} in {seen.interval:.2g} s ({policy}). "
+            f"Right for a cache, lost sessions or jobs for anything else",
             evidence={**evidence, "evicted_now": evicted, "evicted_total": info.number("evicted_keys")},
         )
 
 
-def _machine(subject: str, info: Info) -> Iterator[Finding]:
-    used, total = info.number("used_memory_rss"), info.number("total_system_memory")
-    if total and 100.0 * used / total >= MACHINE_HIGH:
+def lets_nothing_go(info: Info) -> bool:
+    """Whether the eviction policy finds nothing that it may evict."""
+    policy = info.text("maxmemory_policy")
+    with_ttl = sum(database["expires"] for database in info.databases().values())
+    return policy in ("", NO_EVICTION) or (policy.startswith("volatile") and not with_ttl)
+
+
+def _machine(subject: str, info: Info, most: int) -> Iterator[Finding]:
+    used = info.number("used_memory_rss")
+    if most and 100.0 * used / most >= MACHINE_HIGH:
         yield Finding(
             id="redis.memory.high",
             level=WARNING,
             subject=subject,
-            summary=f"it has no maxmemory and holds {used / MIB:.0f} of the machine's {total / MIB:.0f} MiB: "
+            summary=f"without maxmemory it holds {used / MIB:.0f} of the {most / MIB:.0f} MiB where it runs: "
             f"the kernel will kill it, or its neighbours, before it refuses anything",
-            evidence=memory_data(info),
+            evidence={**memory_data(info), "most": most},
+            remedy=Remedy(PLAYBOOK),
         )
 
 
@@ -175,7 +196,7 @@ def _writes(seen: Snapshot) -> Iterator[Finding]:
                 id="redis.writes.misdirected",
                 level=CRITICAL,
                 subject=seen.subject,
-                summary=f"writes are refused now, {now} in {INTERVAL:g} s, because {reason} ({code})",
+                summary=f"writes are refused now, {now} in {seen.interval:.2g} s, because {reason} ({code})",
                 evidence={"code": code, "refused_now": now, "role": Info(seen.info).text("role")},
             )
 

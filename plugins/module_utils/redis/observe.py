@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Mapping, Sequence
 
 from ..clients import redis
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`info` is INFO as the server writes it; `later` is the same `INTERVAL` seconds afterwards, where
+    """`info` is INFO as the server writes it; `later` is the same `interval` seconds afterwards, where
     something was wrong. `config` and `slow` hold what the user may see. `now` as the times of `slow`.
     """
 
@@ -54,6 +54,7 @@ class Snapshot:
     now: int = 0
     info: Mapping[str, str] = field(default_factory=dict)
     later: Mapping[str, str] | None = None
+    interval: float = INTERVAL
     config: Mapping[str, str] = field(default_factory=dict)
     slow: tuple[Slow, ...] = ()
 
@@ -91,42 +92,48 @@ def _look(
     located: Located, address: Address, server: Server, deadline: Deadline, pause: Callable[[float], None]
 ) -> Snapshot:
     with redis.connect(address, server.login, deadline.remaining) as connection:
-        started = time.monotonic()
-        connection.pipeline([("PING",)])
-        ping = time.monotonic() - started
-        asked: list[tuple[Word, ...]] = [("INFO",), ("TIME",), ("SLOWLOG", "GET", SLOW_ENTRIES)]
-        asked += [("CONFIG", "GET", name) for name in SETTINGS]
-        info, now, slow, *settings = connection.pipeline(asked)
-        if isinstance(info, FirebreakError):
-            raise info
-        if not isinstance(info, str) or "redis_version" not in info:
-            raise Unreachable(located.subject, "what it answers is not Redis", "See what listens there.")
-        first = redis.info(info)
-        return Snapshot(
-            subject=located.subject,
-            address=str(address),
-            configured=server.configured,
-            ping_seconds=ping,
-            open_to_all=connection.open_to_all,
-            now=int(now[0]) if isinstance(now, list) and now else 0,
-            info=first,
-            later=_later(connection, pause) if _suspicious(first) else None,
-            config=_config(settings),
-            slow=tuple(_slow(slow)) if isinstance(slow, list) else (),
-        )
+        seen = ask(connection, located.subject, address, server.configured)
+        if not suspicious(seen.info):
+            return seen
+        pause(INTERVAL)
+        return replace(seen, later=again(connection))
 
 
-def _later(connection: Redis, pause: Callable[[float], None]) -> Mapping[str, str] | None:
+def ask(connection: Redis, subject: str, address: Address, configured: bool) -> Snapshot:
+    """The first look, without `later`. Raises `Unreachable`, `ServerError`."""
+    started = time.monotonic()
+    connection.pipeline([("PING",)])
+    ping = time.monotonic() - started
+    asked: list[tuple[Word, ...]] = [("INFO",), ("TIME",), ("SLOWLOG", "GET", SLOW_ENTRIES)]
+    asked += [("CONFIG", "GET", name) for name in SETTINGS]
+    info, now, slow, *settings = connection.pipeline(asked)
+    if isinstance(info, FirebreakError):
+        raise info
+    if not isinstance(info, str) or "redis_version" not in info:
+        raise Unreachable(subject, "what it answers is not Redis", "See what listens there.")
+    return Snapshot(
+        subject=subject,
+        address=str(address),
+        configured=configured,
+        ping_seconds=ping,
+        open_to_all=connection.open_to_all,
+        now=int(now[0]) if isinstance(now, list) and now else 0,
+        info=redis.info(info),
+        config=config(settings),
+        slow=tuple(_slow(slow)) if isinstance(slow, list) else (),
+    )
+
+
+def again(connection: Redis) -> Mapping[str, str]:
     """Whether writers are refused or keys evicted now, only two looks can tell."""
-    pause(INTERVAL)
     return redis.info(connection.execute("INFO"))
 
 
-def _suspicious(info: Mapping[str, str]) -> bool:
+def suspicious(info: Mapping[str, str]) -> bool:
     return int(info.get("evicted_keys") or 0) > 0 or any(f"errorstat_{code}" in info for code in WRITE_ERRORS)
 
 
-def _config(answers: Sequence[Any]) -> dict[str, str]:
+def config(answers: Sequence[Any]) -> dict[str, str]:
     """A list of name and value each; an error where the user may not ask."""
     return {str(pair[0]): str(pair[1]) for pair in answers if isinstance(pair, list) and len(pair) == 2}
 

@@ -29,7 +29,10 @@ class NotRunning(Unreachable):
 
 @dataclass(frozen=True)
 class Server:
-    """`configured` says that the inventory names it; `service` is the one of compose that it runs in."""
+    """`configured` says that the inventory names it; `service` is the one of compose that it runs in.
+
+    `caches` are the patterns of keys that may be lost.
+    """
 
     configured: bool = False
     address: Address | None = None
@@ -38,6 +41,7 @@ class Server:
     project: str | None = None
     port: int = redis.PORT
     tls: bool = False
+    caches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,11 @@ def parse_server(given: Mapping[str, Any] | None, services: Sequence[Service]) -
     if not 0 < port < 65536:
         raise BadInput("firebreak_redis", f"port {port} is none", "Give 1 to 65535.")
     server = Server(
-        configured=True, login=Login(given.get("password"), given.get("user")), port=port, tls=tls
+        configured=True,
+        login=Login(given.get("password"), given.get("user")),
+        port=port,
+        tls=tls,
+        caches=tuple(map(str, given.get("caches") or ())),
     )
     if given.get("service"):
         return _in_service(server, str(given["service"]), services)

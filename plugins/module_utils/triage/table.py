@@ -10,8 +10,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 from ..errors import BadInput
+from ..services import ENDPOINTS_SPEC, Service, parse_services
 from ..services import SPEC as SERVICES
-from ..services import Service, parse_services
 from .sections import Builder, Section
 
 if TYPE_CHECKING:
@@ -167,17 +167,7 @@ SPEC: dict[str, Any] = {
             "grafana": {"type": "str"},
         },
     },
-    "endpoints": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "url": {"type": "str", "required": True},
-            "connect_to": {"type": "str"},
-            "certificate": {"type": "str"},
-            "verify": {"type": "bool", "default": True},
-        },
-    },
+    **ENDPOINTS_SPEC,
     "login_window": {"type": "str", "default": "1h"},
 }
 

@@ -22,9 +22,13 @@ from ..postgres.entry import server_for
 from ..postgres.restore.act import performers as restore
 from ..postgres.server import Server
 from ..postgres.write_access.act import performers as write_access
+from ..redis.entry import SPEC as REDIS
+from ..redis.entry import server_for as redis_for
+from ..redis.memory.act import Levers
+from ..redis.memory.act import performers as redis_memory
 from .decide import decide
 
-SPEC: Mapping[str, Any] = {**ENTRY, "id": {"type": "str", "required": True}}
+SPEC: Mapping[str, Any] = {**ENTRY, **REDIS, "id": {"type": "str", "required": True}}
 
 # These let an address in. Taking back anything else that names an address shuts it out again.
 LETTING_IN = frozenset({"firewall.unblock", "fail2ban.unban"})
@@ -47,6 +51,7 @@ def job(params: Mapping[str, Any], ledger: Ledger) -> Job[Sequence[Entry]]:
             **LOGGING,
             **restore(way_in),
             **write_access(way_in),
+            **redis_memory(Levers(lambda identity: redis_for(identity, params))),
         },
         guards=(_unless_letting_in(protected),),
     )

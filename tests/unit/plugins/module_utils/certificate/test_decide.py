@@ -15,7 +15,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.certificate.obs
     Served,
     Snapshot,
 )
-from ansible_collections.firebreak.incident.plugins.module_utils.clients.tls import Certificate
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.x509 import Certificate
 
 DAY = 86400.0
 NOW = 1_800_000_000.0
@@ -100,3 +100,50 @@ def test_a_file_that_cannot_be_read_is_said() -> None:
 
 def test_nothing_configured_is_no_data() -> None:
     assert judge(Snapshot(NOW, ())) == (None, [])
+
+
+def test_the_addresses_that_serve_the_same_are_one_finding() -> None:
+    served = [Served(address, certificate=certificate(-1)) for address in ("192.0.2.1", "2001:db8::1")]
+    (finding,) = judge(Snapshot(NOW, (Seen(PLACE, tuple(served)),)))[1]
+    assert "192.0.2.1 and 2001:db8::1" in finding.summary
+    assert finding.evidence["addresses"] == ["192.0.2.1", "2001:db8::1"]
+
+
+def test_one_that_was_renewed_in_time_is_only_to_be_loaded() -> None:
+    served = Served("192.0.2.1", certificate=certificate(-1))
+    newer = Filed("/etc/ssl/api.pem", certificate(60, digest="sha256:bb"))
+    assert found(served, filed=newer) == [("served.differs", "critical")]
+    too_late = Filed("/etc/ssl/api.pem", certificate(-0.5, digest="sha256:bb"))
+    assert found(served, filed=too_late)[0] == ("served.expired", "critical")
+
+
+def test_the_remedy_is_for_a_lineage_that_can_be_read() -> None:
+    lineage = replace(PLACE, file=Path("/etc/letsencrypt/live/api.example/fullchain.pem"))
+    served, old = Served("192.0.2.1", certificate=certificate(-1)), certificate(-1)
+    seen = Seen(lineage, (served,), Filed("x", old))
+    remedies = [finding.remedy for finding in judge(Snapshot(NOW, (seen,)))[1]]
+    assert [remedy.inputs for remedy in remedies if remedy] == [{"lineage": "api.example"}]
+    for without in (replace(seen, filed=Filed("x", unseen="gone")), replace(seen, endpoint=PLACE)):
+        assert {finding.remedy for finding in judge(Snapshot(NOW, (without,)))[1]} == {None}
+
+
+CHAIN = (
+    Certificate("sha256:aa", 0, 1, "CN=ca", "01", ("api.example",), subject="CN=api"),
+    Certificate("sha256:ca", 0, 1, "CN=root", "02", (), subject="CN=ca"),
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "chain", "expected"),
+    [
+        (62, (), "name.mismatch"),
+        (20, CHAIN[:1], "chain.incomplete"),
+        (20, CHAIN, "served.untrusted"),
+        (20, (), "served.untrusted"),
+        (19, CHAIN, "served.untrusted"),
+    ],
+)
+def test_a_complaint_is_called_by_its_cause(code: int, chain: tuple[Certificate, ...], expected: str) -> None:
+    leaf = replace(certificate(60), issuer="CN=ca", subject="CN=api")
+    served = Served("192.0.2.1", "sha256:aa", leaf, "no", code=code, chain=chain)
+    assert found(served) == [(expected, "critical")]

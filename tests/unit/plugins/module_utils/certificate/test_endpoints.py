@@ -27,6 +27,31 @@ def test_only_https_has_a_certificate_and_each_place_is_looked_at_once() -> None
     )
 
 
+def test_what_begins_without_tls_is_asked_in_its_own_way() -> None:
+    urls = (
+        "postgresql://db.example/",
+        "smtp://mail.example/",
+        "smtps://mail.example/",
+        "http://api.example/",
+    )
+    found = parse_endpoints([{"url": url} for url in urls])
+    assert [(one.port, one.starttls) for one in found] == [(5432, "postgres"), (25, "smtp"), (465, None)]
+
+
+@pytest.mark.parametrize(
+    ("file", "lineage"),
+    [
+        ("api.example", "api.example"),
+        ("/etc/letsencrypt/live/api.example/cert.pem", "api.example"),
+        ("/etc/nginx/tls/api.pem", None),
+        (None, None),
+    ],
+)
+def test_a_lineage_is_told_by_where_it_lies(file: str | None, lineage: str | None) -> None:
+    (found,) = parse_endpoints([{"url": "https://api.example/", "certificate": file}])
+    assert found.lineage == lineage
+
+
 def test_a_certificate_may_be_named_by_its_path() -> None:
     given = [{"url": "https://api.example/", "certificate": "/etc/nginx/tls/api.pem"}]
     assert parse_endpoints(given)[0].file == Path("/etc/nginx/tls/api.pem")

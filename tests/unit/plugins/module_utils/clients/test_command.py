@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.firebreak.incident.plugins.module_utils.clients.command import find, require, run
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.command import (
+    UNPACKED_IN,
+    environment,
+    find,
+    require,
+    run,
+)
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
 
 
@@ -52,6 +58,14 @@ def test_output_that_is_not_utf8_is_still_text() -> None:
 
 def test_secrets_go_through_the_environment() -> None:
     assert run(["sh", "-c", 'printf %s "$SECRET"'], env={"SECRET": "s3cret"}).stdout == "s3cret"
+
+
+def test_programs_do_not_fill_the_memory_in_which_the_module_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**UNPACKED_IN, "TMPDIR": "/run"}.items():
+        monkeypatch.setenv(name, value)
+    assert not {"TMPDIR", "TEMP", "TMP"} & set(environment())
+    monkeypatch.setenv("TMPDIR", "/data")
+    assert environment()["TMPDIR"] == "/data", "what the host or the inventory asked for is kept"
 
 
 def test_programs_speak_the_c_locale() -> None:

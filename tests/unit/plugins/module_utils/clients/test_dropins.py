@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +55,37 @@ def test_a_run_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "app.service.d").write_text("no folder")
     with pytest.raises(FirebreakError, match=r"app\.service\.d: .*See that /run has room"):
         dropins.put(Place("app.service", tmp_path), "", {})
+
+
+def full_after(files: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many more files have room; of the next there is no more than its name."""
+    write, left = dropins._write, iter([True] * files)
+
+    def limited(path: Path, text: str, mode: int) -> None:
+        if not next(left, False):
+            path.touch()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, text, mode)
+
+    monkeypatch.setattr(dropins, "_write", limited)
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_a_full_run_leaves_what_was_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: int
+) -> None:
+    place = Place("app.service", tmp_path)
+    dropins.put(place, "old", {"LOG_LEVEL": "info"})
+    full_after(files, monkeypatch)
+    with pytest.raises(FirebreakError, match=r"app\.service\.d: No space left.*See that /run has room"):
+        dropins.put(place, "new", {"LOG_LEVEL": "debug"})
+    assert dropins.read(place) == "old"
+    assert place.environment.read_text() == "LOG_LEVEL=info\n"
+    assert set(place.folder.iterdir()) == {place.text, place.environment}
+
+
+def test_a_full_run_leaves_no_folder_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    full_after(1, monkeypatch)
+    with pytest.raises(FirebreakError, match="No space left"):
+        dropins.put(Place("app.service", tmp_path), "new", {"LOG_LEVEL": "debug"})
+    assert list(tmp_path.iterdir()) == []

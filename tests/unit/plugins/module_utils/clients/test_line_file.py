@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,20 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read(str(tmp_path / "missing"))
     with pytest.raises(FirebreakError, match="The file is as it was"):
         replace(str(tmp_path / "nowhere" / "file"), "x")
+
+
+@pytest.mark.parametrize("step", ["fsync", "chown"])
+def test_a_full_disk_leaves_the_old_file_whole_and_nothing_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
+) -> None:
+    def full(*_words: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "hosts.deny"
+    path.write_text("sshd: 192.0.2.1\n")
+    monkeypatch.setattr(os, step, full)
+    cure = f"hosts.deny: No space left on device.*as it was.*{tmp_path} is writable and has room"
+    with pytest.raises(FirebreakError, match=cure):
+        replace(str(path), "")
+    assert path.read_text() == "sshd: 192.0.2.1\n"
+    assert list(tmp_path.iterdir()) == [path]

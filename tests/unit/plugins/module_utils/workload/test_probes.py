@@ -23,3 +23,14 @@ def test_health_comes_before_endpoints_and_knows_its_service() -> None:
 def test_certificates_are_verified_unless_it_is_said_otherwise() -> None:
     (endpoint,) = parse_probes({}, [{"url": "https://api.example/", "verify": None}])
     assert endpoint.verify
+
+
+def test_what_does_not_speak_http_is_not_asked_for_a_page() -> None:
+    urls = (
+        "postgresql://db.example/",
+        "smtp://mail.example/",
+        "smtps://mail.example/",
+        "https://api.example/",
+    )
+    (probe,) = parse_probes({}, [{"url": url} for url in urls])
+    assert probe.target.host == "api.example"

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.procfs import Procfs
+from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing.reopening import Reopener
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
+    IdentityChanged,
+)
+
+
+def test_no_signal_is_sent_to_another_process_or_one_without_a_handler(tmp_path: Path) -> None:
+    sent: list[int] = []
+    reopener = Reopener(Procfs(), kill=lambda pid, number: sent.append(pid))
+    own = Procfs().process(os.getpid())
+    assert own is not None
+    for started, name in ((own.started + 1, own.name), (own.started, "nginx"), (own.started, own.name)):
+        with pytest.raises(IdentityChanged):
+            reopener.ask(os.getpid(), started, name, [])
+    assert not sent
