@@ -19,7 +19,8 @@ description:
   - nginx is asked with C(nginx -T), on the host and in the containers that are called nginx or take a port of
     an endpoint. Where it refuses its configuration, that is said, and the files are read without it. A file
     in the layers of a container, or with a variable other than C($ssl_server_name) in its path, is not read.
-  - At most four IPv4 and four IPv6 addresses of a name are asked, ten containers and 200 lineages.
+  - At most four IPv4 and four IPv6 addresses of a name are asked, ten containers and 1000 lineages. Where
+    there are more containers or lineages, that is said.
   - Whether a certificate was revoked is not looked at, for that takes asking its issuer.
 extends_documentation_fragment:
   - firebreak.incident.context

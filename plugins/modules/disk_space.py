@@ -20,8 +20,9 @@ description:
   - Never touched are links, other filesystems, files with several names, the data directories and
     write-ahead logs of PostgreSQL, Redis and others, the records of Firebreak, and what does not look like
     a log. While a security incident is open, nothing that may be evidence is deleted or cut (the logs of
-    logins, sudo, audit, fail2ban, the firewall and web servers, the journal, the logs of containers); it is
-    still compressed.
+    logins, sudo, audit, fail2ban, the firewall, web, mail and database servers, cron and package managers,
+    the journal, the logs of containers, and backups), nor let go of where it is deleted and still open; it
+    is still compressed.
   - None of the acts can be taken back. A log that was compressed is read with C(zcat); unpacking it would
     bring back the trouble.
   - The symptom is the number of bytes that are missing; one missing inode counts as 4 KiB. Afterwards a

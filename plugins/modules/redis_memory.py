@@ -20,7 +20,7 @@ description:
     writes are refused, the percent of what is used that O(levers) could get back as past due or wasted, and
     whatever the levers V(ttl), V(unlink), V(evict) and V(flush) still find to do.
   - After the acts a key of its own, C(firebreak:probe:) and a random number, is written, read and removed. It
-    is not V(resolved) before such a write is taken.
+    is not V(resolved) while such a write is refused. A finding says so where its user may not write that key.
   - Where nobody may use C(CONFIG), as with managed servers, V(expire), V(raise) and V(evict) are refused, and
     what they would set is for the console of the provider; the other levers work.
   - On a node of a cluster everything concerns this node only.
@@ -42,8 +42,10 @@ options:
         for the TTLs themselves, about 64 bytes each.
       - V(unlink) removes the keys of O(pattern). V(disruptive) for a pattern of a declared cache,
         V(destructive) for any other.
-      - V(evict) sets O(policy), when all it could throw out are declared caches. V(disruptive).
-      - V(flush) empties O(database). V(destructive).
+      - V(evict) sets O(policy), when all it could throw out are declared caches. V(disruptive), or
+        V(destructive) where there are so many keys that only a sample of them could be looked at.
+      - V(flush) empties O(database). V(destructive). It is refused together with O(pattern), O(max_keys) or
+        O(max_bytes), which it could not keep to.
       - Declared caches are those in C(caches) of O(redis).
     type: list
     elements: str

@@ -64,7 +64,9 @@ OF_FAULT = {
     "database-stopped": Expected("workload.service.down", "postgres", follows=POSTGRES_DOWN),
     "container-crashing": Expected("workload.service.restarting", "lab-crashing"),
     "app-frozen": Expected("workload.service.down", "app", follows=OUTAGE),
-    "store-full": Expected("redis.memory.full", "", MEMORY, follows=OUTAGE | {"workload.container.unhealthy"}),
+    "store-full": Expected(
+        "redis.memory.full", "", MEMORY, follows=OUTAGE | {"workload.container.unhealthy"}
+    ),
     "engine-frozen": Expected("workload.runtime.unseen", "docker", follows=OUTAGE),
 }
 

@@ -58,6 +58,8 @@ def _judged(each: Inspected, seen: Snapshot) -> Iterator[Judged]:
 def known_of(each: Inspected, seen: Snapshot) -> Known:
     """nginx's own files come before the one that the inventory names."""
     files = tuple(pointed.filed for pointed in each.pointed if pointed.filed.certificate)
+    if each.behind:
+        files = ()
     if not files and each.seen.filed:
         files = (each.seen.filed,)
     held = each.held

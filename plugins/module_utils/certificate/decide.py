@@ -22,6 +22,7 @@ DAY = 86400.0
 # Certificates live for a year, 90, 45 or 6 days: what is late is a share of that, not a number of days.
 LEFT, LEFT_OF_SHORT, SHORT_DAYS = 1 / 3, 1 / 2, 10
 LAST_CALL = DAY
+NAMES = 100
 EXPIRED, EXPIRING, EARLY = "expired", "expiring", "early"
 NOT_RELOADED, OTHER_FILE, UNSEEN = "not_reloaded", "other_file", "unseen"
 NAME_MISMATCH, CHAIN_INCOMPLETE, UNTRUSTED = "name_mismatch", "chain_incomplete", "untrusted"
@@ -326,7 +327,7 @@ def said_of(certificate: Certificate, now: float) -> dict[str, Any]:
         "share_left": round(share_left(certificate, now), 3),
         "issuer": certificate.issuer,
         "serial": certificate.serial,
-        "names": list(certificate.names),
+        "names": list(certificate.names[:NAMES]),
     }
 
 

@@ -14,13 +14,13 @@ from ..clients.certbot_lineages import Lineage
 from ..clients.clock import Clock
 from ..clients.nginx_tls import Configuration, NginxCertificate
 from ..deadlines import Deadline, gather
-from ..errors import FirebreakError
+from ..errors import FirebreakError, Unreachable
 from . import match
 from .endpoints import Endpoint
 from .observe import Filed, Seen, observe, read_file
 
 NGINX_SERVICES = ("nginx", "openresty")
-CONTAINERS, LINEAGES = 10, 200
+CONTAINERS, LINEAGES = 10, 1000
 SERVER_NAME = "$ssl_server_name"
 
 
@@ -54,11 +54,24 @@ class Pointed:
 
 @dataclass(frozen=True)
 class Inspected:
-    """`held` is the lineage that this endpoint belongs to."""
+    """`held` is the lineage that this endpoint belongs to. `foreign` are addresses of other hosts."""
 
     seen: Seen
     pointed: tuple[Pointed, ...] = ()
     held: Held | None = None
+    foreign: frozenset[str] = frozenset()
+
+    @property
+    def behind(self) -> bool:
+        """Whether another host, as of a content network, answers at every address for itself.
+
+        Then what it serves was never in the lineage. Behind a NAT that leads here, it is or was.
+        """
+        served, held = self.seen.served, self.held
+        if held is None or not served or self.seen.endpoint.lineage == held.lineage.name:
+            return False
+        strange = all(one.fingerprint not in held.versions for one in served)
+        return strange and self.foreign.issuperset(one.address for one in served)
 
 
 @dataclass(frozen=True)
@@ -152,7 +165,8 @@ def _inspected(seen: Seen, told: Sequence[_Told], lineages: Sequence[Held]) -> I
     endpoint = seen.endpoint
     addresses = [served.address for served in seen.served]
     # What begins with another protocol is no business of nginx's.
-    own = any(tcp.is_own(address) for address in addresses)
+    foreign = frozenset(address for address in addresses if not tcp.is_own(address))
+    own = any(address not in foreign for address in addresses)
     known = {each.source: each for one in told for each in one.pointed}
     blocks = [each.configuration for each in told if not endpoint.starttls]
     chosen = match.serving(blocks, endpoint.name, endpoint.port, addresses, own)
@@ -160,7 +174,7 @@ def _inspected(seen: Seen, told: Sequence[_Told], lineages: Sequence[Held]) -> I
         point(_filled_in(each, endpoint.name)) if SERVER_NAME in each.certificate + each.key else known[each]
         for each in chosen
     )
-    return Inspected(seen, pointed, _held(seen, pointed, lineages))
+    return Inspected(seen, pointed, _held(seen, pointed, lineages), foreign)
 
 
 def _filled_in(source: NginxCertificate, name: str) -> NginxCertificate:
@@ -177,9 +191,15 @@ def _held(seen: Seen, pointed: Sequence[Pointed], lineages: Sequence[Held]) -> H
     for held in lineages:
         if name is not None and held.lineage.name == name:
             return held
-    for held in lineages:
-        if any(held.lineage.holds(path) for path in paths) or served & set(held.versions):
-            return held
+    related = [
+        held
+        for held in lineages
+        if any(held.lineage.holds(path) for path in paths) or served & set(held.versions)
+    ]
+    if related:
+        # Of two that one block names, as for RSA and ECDSA, it is the one that is served.
+        shown = {one.fingerprint for one in seen.served}
+        return next((held for held in related if shown & set(held.versions)), related[0])
     covering = [
         (held.filed.certificate.not_after, held.lineage.name, held)
         for held in lineages
@@ -189,7 +209,14 @@ def _held(seen: Seen, pointed: Sequence[Pointed], lineages: Sequence[Held]) -> H
 
 
 def _lineages() -> tuple[Held, ...]:
-    return tuple(hold(lineage) for lineage in certbot_lineages.read()[:LINEAGES])
+    found = certbot_lineages.read()
+    if len(found) > LINEAGES:
+        raise Unreachable(
+            "lineages of certbot",
+            f"there are {len(found)}, more than {LINEAGES}",
+            "Ask certbot certificates.",
+        )
+    return tuple(hold(lineage) for lineage in found)
 
 
 @dataclass(frozen=True)
@@ -224,6 +251,9 @@ def _containers(ports: Collection[int], deadline: Deadline) -> tuple[tuple[_Told
     outcomes = gather(tasks, deadline.remaining()) if tasks else {}
     found = tuple(outcome.value for outcome in outcomes.values() if outcome.value)
     silent = {f"container {name}": outcome.unseen for name, outcome in outcomes.items() if outcome.unseen}
+    silent.update(
+        {f"container {place.name}": f"only {CONTAINERS} are asked" for place in places[CONTAINERS:]}
+    )
     return found, silent
 
 

@@ -52,6 +52,14 @@ def opened(name: str, beneath: int, flags: int, mode: int = 0o600) -> int:
     return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=beneath)
 
 
+def name_it(descriptor: int, name: str, beneath: int) -> None:
+    """Give what is open another name, whatever its first one leads to by now. Raises `OSError`.
+
+    Unlike a rename, it never replaces what somebody has put there.
+    """
+    os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=beneath, follow_symlinks=True)
+
+
 def has(name: str, beneath: int) -> bool:
     try:
         os.stat(name, dir_fd=beneath, follow_symlinks=False)

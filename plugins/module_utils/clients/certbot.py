@@ -24,8 +24,8 @@ DETAIL = 600
 LOCKED = "locked"
 
 _CHALLENGE = re.compile(
-    r"^\s*(?:Domain|Identifier):\s*(?P<name>\S+)\s*\n\s*Type:\s*(?P<kind>\S+)\s*\n\s*Detail:\s*"
-    r"(?P<detail>.*?)(?=\n\s*\n|\n\s*(?:Domain|Identifier|Hint):|\Z)",
+    r"^[ \t]*(?:Domain|Identifier):[ \t]*(?P<name>\S+)[ \t]*\n[ \t]*Type:[ \t]*(?P<kind>\S+)[ \t]*\n"
+    r"[ \t]*Detail:[ \t]*(?P<detail>.*?)(?=\n[ \t]*\n|\n[ \t]*(?:Domain|Identifier|Hint):|\Z)",
     re.MULTILINE | re.DOTALL,
 )
 _PROTOCOL = re.compile(r"urn:ietf:params:acme:error:(?P<kind>\w+)(?: :: )?(?P<detail>[^\n]*)")
@@ -84,7 +84,8 @@ def renew(lineage: str, force: bool = False, rehearse: bool = False, timeout: fl
     path = program()
     if path is None:
         raise missing()
-    words = [path, "renew", "--cert-name", lineage, "--non-interactive", "--no-random-sleep-on-renew"]
+    # In one word, so that no name is an option.
+    words = [path, "renew", f"--cert-name={lineage}", "--non-interactive", "--no-random-sleep-on-renew"]
     words += ["--force-renewal"] if force else []
     words += ["--dry-run"] if rehearse else []
     return run(words, timeout)

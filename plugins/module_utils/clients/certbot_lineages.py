@@ -38,6 +38,7 @@ _NUMBERED = re.compile(r"cert(\d+)\.pem")
 class Lineage:
     """One `renewal/<name>.conf`. `live` and `archive` are its directories, the next four paths in `live`.
 
+    `real` are these directories with their links followed, for /etc/letsencrypt may be a link itself.
     `webroots` maps domains to directories. `renews` is False where automatic renewal is switched off. `hook`
     is run after a renewal. `problem` is why it cannot be used as it is.
     """
@@ -46,6 +47,7 @@ class Lineage:
     config: str
     live: str = ""
     archive: str = ""
+    real: tuple[str, ...] = ()
     certificate: str = ""
     chain: str = ""
     fullchain: str = ""
@@ -62,7 +64,8 @@ class Lineage:
 
     def holds(self, path: str) -> bool:
         """Whether `path`, with its links followed, lies in one of its directories."""
-        return any(folder and path.startswith(f"{folder}/") for folder in (self.live, self.archive))
+        folders = (self.live, self.archive, *self.real)
+        return any(folder and path.startswith(f"{folder}/") for folder in folders)
 
 
 def read(root: Path = ROOT) -> tuple[Lineage, ...]:
@@ -77,7 +80,9 @@ def read(root: Path = ROOT) -> tuple[Lineage, ...]:
             raise Unreachable(
                 f"directory {folder}", str(error.strerror), "Run as root (become: true)."
             ) from error
-    return tuple(_lineage(path, root) for path in sorted((root / "renewal").glob("*.conf")))
+    # certbot leaves out what is hidden; and with no name to go by, it would renew every lineage.
+    configs = [path for path in (root / "renewal").glob("*.conf") if not path.name.startswith(".")]
+    return tuple(_lineage(path, root) for path in sorted(configs))
 
 
 def archived(lineage: Lineage) -> tuple[Path, ...]:
@@ -161,11 +166,14 @@ def _lineage(path: Path, root: Path) -> Lineage:
     top, renewal = sections[""], sections.get("renewalparams", {})
     files = {key: top.get(key, "") for key in LIVE_FILES}
     account, server = renewal.get("account"), renewal.get("server")
+    live = str(Path(files["fullchain"]).parent) if files["fullchain"] else ""
+    archive = str(Path(top.get("archive_dir") or root / "archive" / name))
     return Lineage(
         name=name,
         config=str(path),
-        live=str(Path(files["fullchain"]).parent) if files["fullchain"] else "",
-        archive=top.get("archive_dir") or str(root / "archive" / name),
+        live=live,
+        archive=archive,
+        real=tuple(os.path.realpath(folder) for folder in (live, archive) if folder),
         certificate=files["cert"],
         chain=files["chain"],
         fullchain=files["fullchain"],

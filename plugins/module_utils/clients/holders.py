@@ -33,8 +33,9 @@ class Uses:
     complete: bool
 
 
-def uses(procfs: Procfs, time_is_over: Callable[[], bool], remote: tuple[str, ...] = ()) -> Uses:
-    """Every regular file that a process has open; below the `remote` directories nothing is asked."""
+def uses(procfs: Procfs, time_is_over: Callable[[], bool]) -> Uses:
+    """Every regular file that a process has open; of one on a network filesystem nothing is asked."""
+    remote = tuple(mount.point.rstrip("/") + "/" for mount in procfs.mounts() if mount.remote)
     found: dict[tuple[int, int], list[Use]] = {}
     complete = True
     for pid in procfs.pids():

@@ -25,8 +25,9 @@ FILE_BUDGET, FILES, PATHS = 256 * 1024, 500, 50
 NO_PROGRAM = (126, 127)
 _HEADER = re.compile(r"^# configuration file (/.+):$", re.MULTILINE)
 _LISTEN = re.compile(r"(?:(\[[0-9A-Fa-f:.]+\]|\*|[^:\[\]]+):)?(\d+)|(\[[0-9A-Fa-f:.]+\]|\*|[^:\[\]]+)")
-# What nginx would read, where it cannot be asked for it: -T fails with the configuration.
-_ALL_FILES = """find /etc/nginx -follow -type f -size -512 2>/dev/null | head -n 500 | while read -r file; do
+# What nginx would read, where it cannot be asked for it: -T fails with the configuration. No keys.
+_ALL_FILES = """find /etc/nginx -follow -type f -size -512 ! -name '*.key' ! -name '*.pem' 2>/dev/null |
+head -n 500 | while read -r file; do
 echo "# configuration file $file:"; cat "$file"; echo; done"""
 CERTIFICATE, KEY = "ssl_certificate", "ssl_certificate_key"
 
@@ -193,11 +194,20 @@ class _Reading:
 
     def _matching(self, pattern: str) -> list[str]:
         whole = self._absolute(pattern)
-        return sorted(path for path in self._files if fnmatch.fnmatchcase(path, whole))
+        return sorted(path for path in self._files if _matches(path, whole))
 
     def _absolute(self, path: str) -> str:
         special = path.startswith(("data:", "engine:", "store:", "$"))
         return path if special else os.path.normpath(PurePosixPath(self._root, path))
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """As glob(3): what stands for anything stands for no slash, nor for a dot at the beginning."""
+    parts, patterns = path.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(
+        fnmatch.fnmatchcase(part, one) and (not part.startswith(".") or one.startswith("."))
+        for part, one in zip(parts, patterns)
+    )
 
 
 def _listens(directives: Sequence[Sequence[str]]) -> Iterator[Listen]:
@@ -248,9 +258,14 @@ def _from_disk() -> dict[str, str]:
             continue
         for _number, words, end in statements(files[path]):
             if words[:1] == ["include"] and len(words) == 2 and end == ";":
-                pattern = PurePosixPath(MAIN).parent / words[1]
-                wanted += sorted(map(str, Path("/").glob(str(pattern).lstrip("/"))))[:FILES]
+                wanted += _found(str(PurePosixPath(MAIN).parent / words[1]))[:FILES]
     return files
+
+
+def _found(pattern: str) -> list[str]:
+    """Two stars are for pathlib every directory below, and for nginx no more than one."""
+    plain = re.sub(r"\*+", "*", pattern).lstrip("/") or "*"
+    return sorted(path for path in map(str, Path("/").glob(plain)) if _matches(path, pattern))
 
 
 def _plain(path: str) -> str | None:

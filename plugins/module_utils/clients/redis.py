@@ -19,6 +19,8 @@ PORT = 6379
 REPLY_BUDGET = 16 * 1024 * 1024
 DEPTH = 16
 _CHUNK = 65536
+# Numbers have 64 bits, and a sign.
+_DIGITS, _MOST = 21, 1 << 63
 
 # str, int, None, or a list of replies; what a map holds comes as one list of keys and values.
 Reply = Any
@@ -151,7 +153,8 @@ class Redis:
             # Who is turned away at the door is told so, and what he still says is not heard.
             with contextlib.suppress(ConnectionError):
                 self._channel.sendall(b"".join(_packed(words) for words in commands))
-            return [self._answer() for _word in commands]
+            self._left = self._budget
+            return [self._reply(0) for _word in commands]
         except socket.timeout:
             raise self._unreachable(
                 "it did not answer in time", "See what it does: its log, its CPU."
@@ -159,10 +162,6 @@ class Redis:
         except OSError as error:
             cure = "See that it runs, and whether it wants TLS."
             raise self._unreachable(str(error.strerror or error), cure) from error
-
-    def _answer(self) -> Reply:
-        self._left = self._budget
-        return self._reply(0)
 
     def _connected(self, address: Address) -> socket.socket:
         try:
@@ -245,10 +244,11 @@ class Redis:
         return error
 
     def _number(self, text: str) -> int:
-        try:
-            return int(text)
-        except ValueError:
-            raise self._unreachable("what it answers is not Redis", "See what listens there.") from None
+        with contextlib.suppress(ValueError):
+            number = int(text[:_DIGITS])
+            if len(text) < _DIGITS and -_MOST <= number < _MOST:
+                return number
+        raise self._unreachable("what it answers is not Redis", "See what listens there.")
 
     def _line(self) -> str:
         while b"\r\n" not in self._buffer:
@@ -257,6 +257,8 @@ class Redis:
                 raise self._unreachable("what it answers is not Redis", "See what listens there.")
             self._receive()
         end = self._buffer.index(b"\r\n")
+        # A list takes memory for each of its items, however short they are.
+        self._spend(end + 2)
         line = self._taken(end).decode("utf-8", "surrogateescape")
         self._taken(2)
         return line or " "

@@ -20,14 +20,16 @@ from .command import require, run
 from .starttls import ask_for_tls
 from .trust import system_trust
 
-FILE_BUDGET = 256 * 1024
+FILE_BUDGET, CHAIN_BUDGET = 256 * 1024, 1024 * 1024
 # X509_V_ERR_* of OpenSSL.
 EXPIRED_CODES = (9, 10)
 ISSUER_CODES = (2, 20, 21)
 NAME_CODES = (62, 63, 64)
-_PEM = re.compile(
-    r"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----(.*?)-----END (?:TRUSTED |X509 )?CERTIFICATE-----", re.S
-)
+MODERN = ("TLSv1.2", "TLSv1.3")
+_BEGIN = re.compile(r"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----")
+_END = re.compile(r"-----END (?:TRUSTED |X509 )?CERTIFICATE-----")
+# Stands behind the chain in what openssl prints; what the server itself says comes later.
+_BEHIND = "\nServer certificate\n"
 # The last is said of a key of another type.
 _MISMATCH = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 
@@ -56,6 +58,7 @@ def shake_hands(
     """
     place, deadline = (address, port, name, starttls), Deadline(timeout)
     complaint = code = None
+    hung_up = False
     if verify:
         try:
             return Handshake(der=_presented(place, system_trust(), deadline)[0])
@@ -64,10 +67,13 @@ def shake_hands(
         except (OSError, ValueError, FirebreakError) as error:
             if not isinstance(error, ssl.SSLError) or deadline.over:
                 return Handshake(error=_reason(error, timeout))
+            hung_up = isinstance(error, ssl.SSLEOFError)
     try:
         der, version = _presented(place, _tolerant(), deadline)
     except (OSError, ValueError, FirebreakError) as error:
         return Handshake(complaint=complaint, error=_reason(error, timeout), code=code)
+    if hung_up and version in MODERN:
+        return Handshake(error="the server hung up in the middle of the handshake")
     if verify and complaint is None:
         complaint = f"it offers only {version}, or a cipher or key that is too weak"
     return Handshake(der=der, complaint=complaint, code=code)
@@ -81,8 +87,13 @@ def presented_chain(
     words = ["s_client", "-connect", place, "-showcerts", *_server_name(name)]
     if starttls:
         words += ["-starttls", starttls]
-    answer = run([require("openssl", "openssl"), *words], timeout=timeout)
-    return _certificates(answer.stdout)
+    answer = run([require("openssl", "openssl"), *words], timeout=timeout, budget=CHAIN_BUDGET)
+    try:
+        return _certificates(answer.stdout.partition(_BEHIND)[0])
+    except ValueError as error:
+        raise Unreachable(
+            f"chain of {place}", "it cannot be read", "Look at it with: openssl s_client"
+        ) from error
 
 
 def file_chain(path: Path) -> tuple[bytes, ...]:
@@ -111,8 +122,11 @@ def key_fits(certificate: Path, key: Path) -> bool:
     """Whether the key belongs to the first certificate of the file. Raises `Unreachable`."""
     subject = f"file {key}"
     try:
-        if not stat.S_ISREG(key.stat().st_mode):
-            raise Unreachable(subject, "it is no regular file", "Name the key of the certificate.")
+        known = key.stat()
+        if not stat.S_ISREG(known.st_mode) or known.st_size > FILE_BUDGET:
+            raise Unreachable(
+                subject, "it is no regular file, or too long", "Name the key of the certificate."
+            )
         # Only the pair is looked at here, not whether it is strong enough.
         context = _tolerant()
         context.load_cert_chain(certificate, key, password=lambda: b"-")
@@ -126,9 +140,11 @@ def key_fits(certificate: Path, key: Path) -> bool:
 
 
 def _certificates(text: str) -> tuple[bytes, ...]:
+    parts = (_END.split(part, 1) for part in _BEGIN.split(text)[1:])
     return tuple(
-        ssl.PEM_cert_to_DER_cert(f"{ssl.PEM_HEADER}\n{inside.strip()}\n{ssl.PEM_FOOTER}")
-        for inside in _PEM.findall(text)
+        ssl.PEM_cert_to_DER_cert(f"{ssl.PEM_HEADER}\n{whole[0].strip()}\n{ssl.PEM_FOOTER}")
+        for whole in parts
+        if len(whole) == 2
     )
 
 

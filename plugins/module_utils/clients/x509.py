@@ -30,6 +30,8 @@ ATTRIBUTES: Mapping[str, str] = {
     "0.9.2342.19200300.100.1.25": "DC",
     "1.2.840.113549.1.9.1": "emailAddress",
 }
+# Nobody needs longer ones, and a server may send anything: they end in findings.
+OBJECT_BYTES, SERIAL_BYTES, TEXT, NAME = 64, 64, 256, 1000
 _SPECIAL = re.compile(r'([,+"\\<>;]|^[# ]| $)')
 
 
@@ -105,7 +107,7 @@ def _read(der: bytes) -> Certificate:
         not_before=not_before,
         not_after=not_after,
         issuer=_name(issuer),
-        serial=serial.content.lstrip(b"\0").hex().upper() or "00",
+        serial=serial.content.lstrip(b"\0")[:SERIAL_BYTES].hex().upper() or "00",
         names=tuple(_alternatives(extensions.get(ALTERNATIVE_NAMES))) or (_name(subject),),
         subject=_name(subject),
         identity=_key_id(extensions.get(SUBJECT_KEY), 0x04),
@@ -136,20 +138,24 @@ def _moment(element: _Element) -> float:
         text = ("19" if text[:2] >= "50" else "20") + text
     elif element.tag != GENERALIZED_TIME:
         raise ValueError("no time")
-    return float(calendar.timegm(time.strptime(text, "%Y%m%d%H%M%SZ")))
+    moment = time.strptime(text, "%Y%m%d%H%M%SZ")
+    if moment.tm_sec >= 60:
+        # One that leads out of the year 9999 cannot be written any more.
+        raise ValueError("no second")
+    return float(calendar.timegm(moment))
 
 
 def _name(element: _Element) -> str:
     """As RFC 4514 writes it: the last part first."""
     parts = ["+".join(_attribute(attribute) for attribute in part) for part in element]
-    return ",".join(reversed(parts))
+    return ",".join(reversed(parts))[:NAME]
 
 
 def _attribute(element: _Element) -> str:
     kind, value = list(element)[:2]
     text = value.content.decode("utf-16-be" if value.tag == BMP_STRING else "utf-8", "replace")
     number = _object(kind.content)
-    return f"{ATTRIBUTES.get(number, number)}={_SPECIAL.sub(_escaped, text)}"
+    return f"{ATTRIBUTES.get(number, number)}={_SPECIAL.sub(_escaped, text[:TEXT])}"
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -157,6 +163,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _object(content: bytes) -> str:
+    if len(content) > OBJECT_BYTES:
+        raise ValueError("object id")
     numbers, number = [], 0
     for byte in content:
         number = number << 7 | byte & 0x7F
@@ -185,7 +193,7 @@ def _alternatives(content: bytes | None) -> Iterator[str]:
         if name.tag == ADDRESS and len(name.content) in (4, 16):
             yield str(ipaddress.ip_address(name.content))
         elif name.tag in (EMAIL, DNS, URI):
-            yield name.content.decode("ascii", "replace")
+            yield name.content[:TEXT].decode("ascii", "replace")
 
 
 def _key_id(content: bytes | None, tag: int) -> str:

@@ -114,11 +114,12 @@ class _Gathered:
         for name, status in folder.files:
             blocks, claimed, modified = status.st_blocks, status.st_size, status.st_mtime
             ending = name[name.rfind(".") :]
-            kind = endings.get(ending)
-            if kind is None:
+            kind = settled = endings.get(ending)
+            if not kind:
                 kind = kind_of(name, context)
-                if len(endings) < MOST_ENDINGS and settles(ending):
-                    endings[ending] = kind
+                if settled is None and len(endings) < MOST_ENDINGS:
+                    # Empty where more than the ending tells.
+                    endings[ending] = kind if settles(ending) else ""
             age = 0 if modified > day else 1 if modified > week else 2 if modified > month else 3
             cell = cells[kind][age]
             cell[0] += blocks

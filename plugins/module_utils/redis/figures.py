@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, Mapping
 
 from ..clients.redis import fields
 from .observe import Slow, Snapshot
 
 SLOW_WINDOW = 3600
+# Of the largest number with 64 bits.
+DIGITS = 20
 
 
 class Info:
@@ -22,13 +25,15 @@ class Info:
 
     def number(self, name: str) -> int:
         value = self._found.get(name, "")
-        return int(value) if value.lstrip("-").isdigit() else 0
+        return -whole(value[1:]) if value.startswith("-") else whole(value)
 
     def decimal(self, name: str) -> float | None:
+        """None for inf and nan as well."""
         try:
-            return float(self._found[name])
+            value = float(self._found[name])
         except (KeyError, ValueError):
             return None
+        return value if isfinite(value) else None
 
     def errors(self) -> dict[str, int]:
         """How often each kind of error was answered since the statistics were reset, by its code."""
@@ -43,12 +48,17 @@ class Info:
         return {
             name: {kind: whole(fields(value).get(kind)) for kind in ("keys", "expires")}
             for name, value in self._found.items()
-            if name.startswith("db") and name[2:].isdigit()
+            if name.startswith("db") and _is_number(name[2:])
         }
 
 
 def whole(text: str | None) -> int:
-    return int(text) if text and text.isdigit() else 0
+    """0 for what is no number that a server could mean."""
+    return int(text) if text and _is_number(text) else 0
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= DIGITS and text.isascii() and text.isdigit()
 
 
 def data(seen: Snapshot) -> dict[str, Any]:

@@ -19,6 +19,13 @@ SLOW_ENTRIES = 128
 # Errors that a healthy server never answers to a writer.
 WRITE_ERRORS = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
 
+# Commands whose first argument is a script or a secret.
+SILENT = ("EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO", "FUNCTION", "AUTH", "HELLO", "ECHO", "PING")
+NO_DIGITS = str.maketrans("123456789", "000000000")
+LONGEST_KIND = 24
+# Thousands of years from now, and still a date.
+LAST_SECOND = 1 << 37
+
 UNREACHABLE, AUTH, CLIENTS, BUSY = "unreachable", "auth", "clients", "busy"
 
 
@@ -117,7 +124,7 @@ def ask(connection: Redis, subject: str, address: Address, configured: bool) -> 
         configured=configured,
         ping_seconds=ping,
         open_to_all=connection.open_to_all,
-        now=int(now[0]) if isinstance(now, list) and now else 0,
+        now=_seconds(now),
         info=redis.info(info),
         config=config(settings),
         slow=tuple(_slow(slow)) if isinstance(slow, list) else (),
@@ -126,11 +133,19 @@ def ask(connection: Redis, subject: str, address: Address, configured: bool) -> 
 
 def again(connection: Redis) -> Mapping[str, str]:
     """Whether writers are refused or keys evicted now, only two looks can tell."""
-    return redis.info(connection.execute("INFO"))
+    answer = connection.execute("INFO")
+    if not isinstance(answer, str):
+        raise Unreachable("redis", "what it answers to INFO makes no sense", "See what listens there.")
+    return redis.info(answer)
+
+
+def is_time(value: Any) -> bool:
+    """Whether it can be meant as seconds since 1970."""
+    return isinstance(value, int) and 0 <= value < LAST_SECOND
 
 
 def suspicious(info: Mapping[str, str]) -> bool:
-    return int(info.get("evicted_keys") or 0) > 0 or any(f"errorstat_{code}" in info for code in WRITE_ERRORS)
+    return info.get("evicted_keys", "0") != "0" or any(f"errorstat_{code}" in info for code in WRITE_ERRORS)
 
 
 def config(answers: Sequence[Any]) -> dict[str, str]:
@@ -141,16 +156,28 @@ def config(answers: Sequence[Any]) -> dict[str, str]:
 def _slow(entries: Sequence[Any]) -> list[Slow]:
     """Each is a list: id, time, microseconds, arguments, and from version 4 the client."""
     return [
-        Slow(int(entry[1]), int(entry[2]) / 1e6, _shown(entry[3]))
+        Slow(entry[1], entry[2] / 1e6, _shown(entry[3]))
         for entry in entries
-        if isinstance(entry, list) and len(entry) >= 4 and isinstance(entry[3], list)
+        if isinstance(entry, list)
+        and len(entry) >= 4
+        and is_time(entry[1])
+        and isinstance(entry[2], int)
+        and isinstance(entry[3], list)
     ]
+
+
+def _seconds(now: Any) -> int:
+    """Of the answer to TIME."""
+    told = str(now[0]) if isinstance(now, list) and now else ""
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 12 else 0
 
 
 def _shown(words: Sequence[Any]) -> str:
     """The command and what its first key begins with: the rest of it may be somebody's session."""
     command = redis.shown(str(words[0])[:32]) if words else ""
-    if len(words) < 2 or command.upper() in ("EVAL", "EVALSHA", "FUNCTION", "AUTH", "HELLO"):
+    if len(words) < 2 or command.upper() in SILENT:
         return command
     first, colon, _rest = redis.shown(str(words[1])[:40]).partition(":")
-    return f"{command} {first}{':…' if colon else ''}"
+    # What names one of its kind has digits, or is long.
+    kind = first.translate(NO_DIGITS).partition("0")[0][:LONGEST_KIND]
+    return f"{command} {kind}{'' if kind == first else '…'}{':…' if colon and kind == first else ''}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from ...clients import certbot, certbot_lineages, tls, x509
+from ...clients.certbot import Problem
 from ...clients.certbot_lineages import Lineage
 from ...clients.command import Completed
 from ...clients.nginx_service import NginxService
@@ -19,6 +20,8 @@ from ...lifecycle import Performer
 LOCK_SECONDS, LOCK_PAUSE = 30.0, 3.0
 # Until new workers of nginx have taken over everywhere.
 SERVED_SECONDS, PAUSE, HANDSHAKE_SECONDS = 15.0, 0.2, 5.0
+# Old workers of nginx go on taking connections beside the new ones for a moment.
+STEADY = 5
 
 
 def newest(lineage: Lineage) -> str:
@@ -85,17 +88,21 @@ class Workshop:
             )
         self.server.reload()
         end = self.clock() + SERVED_SECONDS
+        rounds = 0
         while True:
-            wrong = self._compared(identity, filed)[1]
-            if not wrong:
+            right, wrong = self._compared(identity, filed)
+            proved = not wrong and (right or not identity["served"])
+            rounds = rounds + 1 if proved else 0
+            if rounds >= STEADY:
                 return
-            if self.clock() >= end:
+            if not proved and self.clock() >= end:
                 break
             self.sleep(PAUSE)
+        problem = f"{wrong[0]} does not serve {lineage.fullchain}" if wrong else "no address answers"
         raise FirebreakError(
             self.server.place,
-            f"it was reloaded, and {SERVED_SECONDS:g} s later {wrong[0]} does not serve {lineage.fullchain}",
-            "See which certificate its configuration names there (nginx -T).",
+            f"it was reloaded, and {SERVED_SECONDS:g} s later {problem}",
+            "See which certificate its configuration names there (nginx -T), and that it listens.",
         )
 
     def _lineage(self, identity: Mapping[str, Any]) -> Lineage:
@@ -110,22 +117,17 @@ class Workshop:
     ) -> Completed:
         """What certbot said, once it did; or an error in the words of the authority."""
         end = self.clock() + LOCK_SECONDS
-        while True:
+        answer = Completed((), 0, "", "")
+        # By force, what another certbot has just renewed would be ordered a second time.
+        while self.newest(lineage) == before:
             answer = self.run_certbot(lineage.name, force=force, rehearse=rehearse)
             if answer.ok or self.newest(lineage) != before:
                 return answer
             problems = certbot.problems(answer)
             if problems[0].kind != certbot.LOCKED or self.clock() >= end:
-                break
+                raise _not_renewed(lineage, rehearse, problems)
             self.sleep(LOCK_PAUSE)
-        where = (
-            "at the staging server of Let's Encrypt" if rehearse else f"at {lineage.server or 'its server'}"
-        )
-        raise FirebreakError(
-            _subject(lineage),
-            f"certbot could not renew it {where}: {'; '.join(map(str, problems))}; nothing was changed",
-            certbot.cure(problems[0], lineage.name, lineage.config),
-        )
+        return answer
 
     def _compared(self, identity: Mapping[str, Any], filed: str) -> tuple[int, list[str]]:
         """How many addresses serve the file, and which do not. One that never answered proves nothing."""
@@ -137,6 +139,15 @@ class Workshop:
             elif now is not None or shown["fingerprint"] is not None:
                 wrong.append(f"{shown['name']} at {shown['address']} port {shown['port']}")
         return right, wrong
+
+
+def _not_renewed(lineage: Lineage, rehearse: bool, problems: Sequence[Problem]) -> FirebreakError:
+    where = "at the staging server of Let's Encrypt" if rehearse else f"at {lineage.server or 'its server'}"
+    return FirebreakError(
+        _subject(lineage),
+        f"certbot could not renew it {where}: {'; '.join(map(str, problems))}; nothing was changed",
+        certbot.cure(problems[0], lineage.name, lineage.config),
+    )
 
 
 def _subject(lineage: Lineage) -> str:

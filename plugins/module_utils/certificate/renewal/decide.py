@@ -13,6 +13,7 @@ from ...lifecycle import Decision
 from ...moments import iso_at
 from ...plan import DISRUPTIVE, Act, Plan
 from ...quantities import speak_duration, speak_list
+from ..classify import CLOCK_OFF
 from ..decide import due, share_left
 from ..inform import judge
 from ..look import Held, Inspected, Pointed, Snapshot
@@ -150,7 +151,15 @@ class _Case:
         served = one.served.certificate
         if served is None or self.newest is None or served.fingerprint == self.newest.fingerprint:
             return False
-        return self.newest.not_after > served.not_after
+        later = self.newest.not_after > served.not_after
+        return later and (self._expected(one) or due(served, self.scene.seen.now))
+
+    def _expected(self, one: Shown) -> bool:
+        """Somebody may have bought a certificate for a name that the lineage covers, too."""
+        at = one.at
+        if one.served.fingerprint in self.held.versions or at.seen.endpoint.lineage == self.name:
+            return True
+        return not at.behind and any(self._holds(pointed) for pointed in at.pointed)
 
     def _need(self) -> str | None:
         now, newest = self.scene.seen.now, self.newest
@@ -230,6 +239,11 @@ class _Case:
                 f"register anew (certbot register --server {lineage.server or '...'}) and write the id as "
                 f"account = into {lineage.config}; nothing was ordered"
             )
+        if not self._keyless and self.name not in self.scene.revoked and self._early():
+            return (
+                "it is not due by the right time, only by the clock of this host: set that (chronyc "
+                "makestep); nothing was ordered"
+            )
         if self._keyless and not forced:
             return "certbot does not see that its key is lost: give the name and force"
         if not lineage.renews and not forced:
@@ -239,11 +253,20 @@ class _Case:
         copy = self._elsewhere()
         return f"{copy}; nothing was ordered" if copy and not lineage.hook else None
 
+    def _early(self) -> bool:
+        clock = self.scene.seen.clock
+        if self.newest is None or clock is None or clock.offset is None or abs(clock.offset) <= CLOCK_OFF:
+            return False
+        # chrony says what is to be added.
+        return not due(self.newest, self.scene.seen.now + clock.offset)
+
     def _why_not_reload(self, renewed: bool, forced: bool) -> str | None:
         if self.scene.broken and not (renewed and forced):
             return f"its configuration is broken, and what it serves goes on: {self.scene.broken}"
         if not renewed and not any(one.web for one in self.stale):
             return f"{self.scene.place} does not serve {self.stale[0].place}: reload what does"
+        if not renewed and all(one.at.behind for one in self.stale):
+            return f"{self.stale[0].place} is another host, with a certificate of its own: renew it there"
         return None if renewed else self._elsewhere()
 
     def _elsewhere(self) -> str | None:

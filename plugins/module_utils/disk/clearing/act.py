@@ -24,7 +24,7 @@ from .pack import Left, Packer
 from .protection import MARKS, is_evidence, why_not
 from .reopening import Reopener
 
-COMPRESS_SECONDS, RESTART_SECONDS = 1800.0, 120.0
+COMPRESS_SECONDS, DIGEST_SECONDS, RESTART_SECONDS = 1800.0, 600.0, 120.0
 CHUNK = 1024 * 1024
 NAMED = 5
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -66,6 +66,8 @@ class Workshop:
 
     def reopen(self, identity: Mapping[str, Any]) -> None:
         keys = [(each["device"], each["inode"]) for each in identity["files"]]
+        # When the last who has it open lets go, what was in it is gone.
+        self.manifest.note({"action": "disk.logs.reopen", "files": identity["files"]})
         self.reopener.ask(identity["pid"], identity["started"], identity["name"], keys)
         self._note("reopen", f"{identity['name']} (pid {identity['pid']})", identity["bytes"])
 
@@ -87,34 +89,31 @@ class Workshop:
                     because = "there was no time for it"
                 if because is None:
                     try:
-                        freed += file.bytes - self.packer.pack(file, folder)
+                        freed += file.bytes - self.packer.pack(file, folder, lambda: deadline.over)
                     except (Left, OSError) as error:
                         because = str(error)
                 left.add(file, because)
         self._finish("compress", batch, freed, left)
 
     def turn_over(self, identity: Mapping[str, Any]) -> None:
-        batch = self._batch(identity["batch"])
+        batch, deadline = self._batch(identity["batch"]), Deadline(COMPRESS_SECONDS)
         file = batch.files[0]
         name = file.name
         aside = f"{name}-{self.clock():{STAMP}}"
         with self._directory(batch) as folder:
-            status = beneath.status(name, folder)
-            if status is None or (status.st_dev, status.st_ino) != file.key:
-                raise IdentityChanged(f"log {shown(file.path)}", "it is another file by now", "Look again.")
-            successor = _put_aside(name, aside, status, folder)
+            successor = _put_aside(file, aside, folder)
             try:
                 self.reopener.ask(identity["pid"], identity["started"], identity["name"], [file.key])
             except FirebreakError:
                 _put_back(name, aside, successor, folder)
                 raise
             status = beneath.status(aside, folder)
-            if status is None:
+            if status is None or (status.st_dev, status.st_ino) != file.key:
                 raise IdentityChanged(f"log {shown(file.path)}", "it was taken away", "See who rotates it.")
             turned = File.of(f"{batch.directory}/{aside}", status)
             freed, left = 0, _Left()
             try:
-                freed = turned.bytes - self.packer.pack(turned, folder)
+                freed = turned.bytes - self.packer.pack(turned, folder, lambda: deadline.over)
             except (Left, OSError) as error:
                 left.add(turned, str(error))
         self._note("turn_over", shown(turned.path), freed, 1, left)
@@ -148,14 +147,18 @@ class Workshop:
 
     def delete(self, identity: Mapping[str, Any]) -> None:
         batch, uses = self._batch(identity["digest"]), self._uses()
-        freed, left = 0, _Left()
+        freed, left, deadline = 0, _Left(), Deadline(DIGEST_SECONDS)
         with self._directory(batch) as folder:
             # Evidence is told by its content, so that what is found elsewhere later can be recognised.
-            digests = {file.path: _sha256(file, folder) for file in batch.files if is_evidence(file.path)}
+            digests = {
+                file.path: _sha256(file, folder, deadline) for file in batch.files if is_evidence(file.path)
+            }
             self.manifest.record("disk.logs.delete", batch.files, digests)
             for file in batch.files:
                 name = file.name
                 because = _in_use(file, uses, readers=True) or _changed(file, name, folder)
+                if because is None and digests.get(file.path, "") is None:
+                    because = "it could not be read to its end in time, and it may be evidence"
                 if because is None:
                     try:
                         os.unlink(name, dir_fd=folder)
@@ -276,7 +279,8 @@ def _changed(file: File, name: str, folder: int) -> str | None:
     return why_not(file.path) if file.is_still(status) else "it is another file by now, or was written to"
 
 
-def _sha256(file: File, folder: int) -> str | None:
+def _sha256(file: File, folder: int, deadline: Deadline) -> str | None:
+    """None when it cannot be read to its end: a file with holes may be as long as it likes."""
     try:
         descriptor = beneath.opened(file.name, folder, os.O_RDONLY)
     except OSError:
@@ -284,30 +288,60 @@ def _sha256(file: File, folder: int) -> str | None:
     digest = hashlib.sha256()
     with os.fdopen(descriptor, "rb") as stream:
         for data in iter(lambda: stream.read(CHUNK), b""):
+            if deadline.over:
+                return None
             digest.update(data)
     return digest.hexdigest()
 
 
-def _put_aside(name: str, aside: str, status: os.stat_result, folder: int) -> tuple[int, int]:
-    """The new file that takes the log's name, as its program would have made it. Raises `Declined`."""
+def _put_aside(file: File, aside: str, folder: int) -> tuple[int, int]:
+    """The new file that takes the log's name, as its program would have made it.
+
+    Raises `Declined`, and `IdentityChanged` when the name leads to something else by now.
+    """
+    name = file.name
+    status = _named_aside(file, aside, folder)
+    fresh = f"{aside}.new"
     try:
-        os.link(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError as error:
-        raise Declined(f"log {shown(name)}", f"it cannot be put aside: {error.strerror}", "Look.") from error
-    try:
-        fresh = f"{aside}.new"
         descriptor = beneath.opened(fresh, folder, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             os.fchown(descriptor, status.st_uid, status.st_gid)
-            os.fchmod(descriptor, status.st_mode & 0o7777)
+            os.fchmod(descriptor, status.st_mode & 0o777)
             made = os.fstat(descriptor)
         finally:
             os.close(descriptor)
+        # Somebody else may have turned it over meanwhile, and its program writes to the next one.
+        _same(file, beneath.status(name, folder))
         os.rename(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError as error:
-        os.unlink(aside, dir_fd=folder)
+    except (OSError, IdentityChanged) as error:
+        for each in (fresh, aside):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(each, dir_fd=folder)
+        if isinstance(error, IdentityChanged):
+            raise
         raise Declined(f"log {shown(name)}", f"no new one can be made: {error.strerror}", "Look.") from error
     return made.st_dev, made.st_ino
+
+
+def _named_aside(file: File, aside: str, folder: int) -> os.stat_result:
+    try:
+        descriptor = beneath.opened(file.name, folder, os.O_RDONLY)
+        try:
+            status = _same(file, os.fstat(descriptor))
+            beneath.name_it(descriptor, aside, folder)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise Declined(
+            f"log {shown(file.name)}", f"it cannot be put aside: {error.strerror}", "Look."
+        ) from error
+    return status
+
+
+def _same(file: File, status: os.stat_result | None) -> os.stat_result:
+    if status is None or (status.st_dev, status.st_ino) != file.key:
+        raise IdentityChanged(f"log {shown(file.path)}", "it is another file by now", "Look again.")
+    return status
 
 
 def _put_back(name: str, aside: str, successor: tuple[int, int], folder: int) -> None:

@@ -9,8 +9,10 @@ from ...finding import CRITICAL, NOTICE, WARNING, Finding, Remedy
 from ...lifecycle import Decision
 from ...plan import DESTRUCTIVE, DISRUPTIVE, Plan
 from ...quantities import MIB, speak_count, speak_list, speak_size
-from .choose import CUT_FROM, DESTROYING, TURN_FROM, Choice, potential
+from .choose import DESTROYING, TURN_FROM, potential
+from .destroy import CUT_FROM
 from .model import LEVERS, LIVE, OLD_LOGS, Place, Policy, Snapshot, shown
+from .need import Choice
 
 # What one missing inode counts, where both are missing: the smallest file there can be.
 INODE = 4096
@@ -140,7 +142,7 @@ def _held(snapshot: Snapshot) -> Iterator[Finding]:
     for holder in snapshot.holders:
         if holder.signal is None and holder.bytes >= MIB:
             names = [shown(file.path) for file in holder.files]
-            of = f" of {holder.unit}" if holder.unit else ""
+            of = f" of {shown(holder.unit)}" if holder.unit else ""
             yield Finding(
                 id="disk.deleted.held",
                 level=WARNING,
@@ -148,7 +150,12 @@ def _held(snapshot: Snapshot) -> Iterator[Finding]:
                 summary=f"{shown(holder.name)} (pid {holder.pid}{of}) holds {speak_size(holder.bytes)} in "
                 f"{speak_count(len(names), 'deleted file')} ({speak_list(names, NAMED)}), and no signal is "
                 f"known that has it let go: restart it",
-                evidence={"pid": holder.pid, "unit": holder.unit, "bytes": holder.bytes, "files": names[:20]},
+                evidence={
+                    "pid": holder.pid,
+                    "unit": holder.unit and shown(holder.unit),
+                    "bytes": holder.bytes,
+                    "files": names[:20],
+                },
             )
 
 
@@ -202,7 +209,7 @@ def _kept(snapshot: Snapshot, choice: Choice) -> Iterator[Finding]:
             id="disk.evidence.kept",
             level=NOTICE,
             subject="evidence",
-            summary=f"logs that may be evidence were neither deleted nor cut: {snapshot.incident.reason}",
+            summary=f"what may be evidence was neither deleted nor cut: {snapshot.incident.reason}",
             evidence={"targets": [act.target for act in choice.refusals][:LISTED]},
         )
 

@@ -27,6 +27,8 @@ from .spares import Backups, keep_of
 
 STAGING = "staging"
 MOST_PROBES = 10
+# Logs younger than that are not deleted, in seconds.
+YOUNGEST = 3600
 SPEC: Mapping[str, Any] = {
     **SERVICES_SPEC,
     **POSTGRES_SPEC,
@@ -70,10 +72,11 @@ def job(params: Mapping[str, Any], ledger: Ledger | None = None) -> Job[Snapshot
         services=parse_services(params["services"]),
         spares=backups.spares if backups else tuple,
     )
+    manifest = Manifest(Context.from_params(params).run)
     workshop = Workshop(
         procfs=procfs,
-        manifest=Manifest(Context.from_params(params).run),
-        packer=Packer([f"{place}/{STAGING}" for place in places()]),
+        manifest=manifest,
+        packer=Packer([f"{place}/{STAGING}" for place in places()], manifest.note),
         reopener=Reopener(procfs),
         delete_backup=backups.delete if backups else _no_backups,
     )
@@ -106,9 +109,15 @@ def _policy(params: Mapping[str, Any]) -> Policy:
         raise BadInput("old_logs", "it deletes logs, and no directory is named", "Give log_roots.")
     if keep < 1:
         raise BadInput(f"keep {keep}", "the last backup is never deleted", "Give 1 or more.")
+    older_than = parse_duration(params["older_than"])
+    # A plain number is one of seconds, and who writes 7 means days.
+    if OLD_LOGS in levers and older_than < YOUNGEST:
+        raise BadInput(
+            f"older_than {params['older_than']!r}", "that is less than an hour", "Write for example 7d."
+        )
     return Policy(
         levers=levers,
-        older_than=parse_duration(params["older_than"]),
+        older_than=older_than,
         journal_keep=parse_size(params["journal_keep"]),
         keep=keep,
         roots=params["log_roots"] or None,

@@ -21,7 +21,8 @@ _LOG = re.compile(
     r"|wtmp|btmp|lastlog|faillog|mail\.\w+|daemon\.\w+|access|error|slowlog|gc)$",
     re.IGNORECASE,
 )
-LOGS_MOST = 2_000_000
+# What is kept of one takes half a kilobyte.
+LOGS_MOST, PROTECTED_MOST = 300_000, 1000
 
 
 def kind_of(name: str) -> str | None:
@@ -53,26 +54,31 @@ class Logs:
 
     def _walk(self, root: str, time_is_over: Callable[[], bool]) -> None:
         tree = Tree(root, time_is_over)
-        data: list[str] = []
+        # Whatever is in a directory comes before the next one beside it.
+        data = ""
         try:
             for folder in tree.folders():
-                files = list(folder.files)
-                if any(folder.path.startswith(each) for each in data):
+                # Asked for by name: what lies in it may be too much to keep.
+                if data and (folder.path + "/").startswith(data):
                     continue
-                because = self._no_place(folder.path, {name for name, _status in files})
+                because = self._no_place(folder.path)
                 if because:
-                    self.protected[folder.path] = because
-                    data.append(folder.path.rstrip("/") + "/")
+                    self._protect(folder.path, because)
+                    data = folder.path.rstrip("/") + "/"
                     continue
-                for name, status in files:
+                for name, status in folder.files:
                     self._consider(folder.path, folder.status.st_dev, name, status)
         except OSError as error:
             self.unreadable[root] = error.strerror or str(error)
         self.unreadable.update(tree.first_unreadable)
         self.complete = self.complete and tree.complete and len(self.found) < LOGS_MOST
 
-    def _no_place(self, directory: str, names: set[str]) -> str | None:
-        if names & set(MARKS):
+    def _protect(self, path: str, because: str) -> None:
+        if len(self.protected) < PROTECTED_MOST:
+            self.protected[path] = because
+
+    def _no_place(self, directory: str) -> str | None:
+        if any(os.path.lexists(f"{directory}/{mark}") for mark in MARKS):
             return "it is the data directory of a server"
         if set(directory.strip("/").split("/")) & WAL:
             return "it is a database's write-ahead log"
@@ -87,7 +93,7 @@ class Logs:
         if because is None and status.st_nlink > 1:
             because = "it has another name somewhere, so that nothing would be freed"
         if because is not None:
-            self.protected[path] = because
+            self._protect(path, because)
         else:
             self.found.append(Log(File.of(path, status), place, kind))
 

@@ -19,7 +19,7 @@ from ...ledger import Entry
 from ...moments import utc_now
 from ...services import Service
 from .incident import incident
-from .logs import Logs
+from .logs import LOGS_MOST, Logs
 from .model import (
     BACKUPS,
     COMPRESS,
@@ -65,7 +65,7 @@ def observe(procfs: Procfs, request: Request, entries: Sequence[Entry]) -> Snaps
         return Snapshot(now=now.timestamp(), places=short)
     parts, devices = Parts(), {place.device for place in needing}
     deadline = Deadline(PROCESS_SECONDS)
-    seen = holders.uses(procfs, lambda: deadline.over, _remote(procfs))
+    seen = holders.uses(procfs, lambda: deadline.over)
     if not seen.complete:
         parts.unseen["open files"] = "not every process could be looked at: run as root (become: true)"
     logs = _logs(roots, needing, request.levers, parts)
@@ -88,10 +88,6 @@ def observe(procfs: Procfs, request: Request, entries: Sequence[Entry]) -> Snaps
     )
 
 
-def _remote(procfs: Procfs) -> tuple[str, ...]:
-    return tuple(mount.point.rstrip("/") + "/" for mount in procfs.mounts() if mount.remote)
-
-
 def _logs(roots: Sequence[str], needing: Sequence[Place], levers: Sequence[str], parts: Parts) -> Logs | None:
     if not {COMPRESS, OLD_LOGS} & set(levers):
         return None
@@ -110,7 +106,7 @@ def _logs(roots: Sequence[str], needing: Sequence[Place], levers: Sequence[str],
     logs.protected.update(protected)
     parts.unseen.update({f"directory {path}": reason for path, reason in logs.unreadable.items()})
     if not logs.complete:
-        parts.unseen["logs"] = f"there was no time to look at all of them ({WALK_SECONDS:g} s)"
+        parts.unseen["logs"] = f"there are more than can be looked at ({WALK_SECONDS:g} s, {LOGS_MOST} files)"
     return logs
 
 

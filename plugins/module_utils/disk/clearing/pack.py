@@ -11,7 +11,7 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, Callable, Iterator, Mapping, Sequence
 
 from ...clients import beneath
 from ...clients.procfs import Space, space
@@ -23,6 +23,8 @@ ENDING, PART = ".gz", ".gz.firebreak"
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What must be left beside a copy in memory.
 SPARE = 16 * CHUNK
+# These speak of what is in a file, and what is in it becomes something else.
+OF_THE_CONTENT = frozenset({"security.capability", "security.evm", "security.ima"})
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 
@@ -31,12 +33,20 @@ class Left(Exception):
 
 
 class Packer:
-    """`staging` are directories on other filesystems, for where there is no room beside the log itself."""
+    """`staging` are directories on other filesystems, for where there is no room beside the log itself.
 
-    def __init__(self, staging: Sequence[str], statvfs: Callable[[str], Space] = space) -> None:
-        self._staging, self._statvfs = staging, statvfs
+    What lies only there for a moment is written down by `note` before: a run may be ended in between.
+    """
 
-    def pack(self, file: File, folder: int) -> int:
+    def __init__(
+        self,
+        staging: Sequence[str],
+        note: Callable[[Mapping[str, Any]], None],
+        statvfs: Callable[[str], Space] = space,
+    ) -> None:
+        self._staging, self._note, self._statvfs = staging, note, statvfs
+
+    def pack(self, file: File, folder: int, time_is_over: Callable[[], bool]) -> int:
         """Compress a log of the directory `folder` and say how many bytes it takes now.
 
         Raises `Left` when it stays as it was, `FirebreakError` when its lines lie elsewhere.
@@ -46,36 +56,36 @@ class Packer:
         with source:
             if beneath.has(name + ENDING, folder):
                 raise Left(f"{shown(name)}{ENDING} is there already")
+            dress = _Dress.of(source)
             try:
-                return self._beside(file, source, name, folder)
+                return self._beside(file, source, dress, folder, time_is_over)
             except OSError as error:
                 if error.errno not in NO_ROOM:
                     raise Left(error.strerror or str(error)) from error
             source.seek(0)
-            return self._staged(file, source, name, folder)
+            return self._staged(file, source, dress, folder, time_is_over)
 
-    def _beside(self, file: File, source: BinaryIO, name: str, folder: int) -> int:
-        with _part(name, folder) as target:
-            _compress(source, target)
-            _Dress.of(source).put_on(target)
-            _swap(file, name, folder)
+    def _beside(
+        self, file: File, source: BinaryIO, dress: _Dress, folder: int, time_is_over: Callable[[], bool]
+    ) -> int:
+        with _part(file.name, folder) as target:
+            _compress(source, target, time_is_over)
+            dress.put_on(target)
+            _swap(file, target, folder)
             return os.fstat(target.fileno()).st_blocks * 512
 
-    def _staged(self, file: File, source: BinaryIO, name: str, folder: int) -> int:
+    def _staged(
+        self, file: File, source: BinaryIO, dress: _Dress, folder: int, time_is_over: Callable[[], bool]
+    ) -> int:
+        name = file.name
         place, stage = self._stage(file)
         with stage:
             try:
-                _compress(source, stage)
-                size = stage.seek(0, os.SEEK_END)
-            except OSError as error:
+                self._fill(file, source, stage, place, time_is_over)
+                _unchanged(file, folder)
+            except BaseException:
                 _remove(place)
-                raise Left(f"there is no room for what it becomes, here or in {place.parent}") from error
-            if size > file.bytes or not file.is_still(_status(name, folder)):
-                _remove(place)
-                raise Left(
-                    "it was written to meanwhile" if size <= file.bytes else "it would not get smaller"
-                )
-            dress = _Dress.of(source)
+                raise
             os.unlink(name, dir_fd=folder)
             # As long as it is open, its room is not free.
             source.close()
@@ -85,7 +95,7 @@ class Packer:
                     _copy(stage, target)
                     dress.put_on(target)
                     os.fsync(target.fileno())
-                    os.link(name + PART, name + ENDING, src_dir_fd=folder, dst_dir_fd=folder)
+                    beneath.name_it(target.fileno(), name + ENDING, folder)
                     taken = os.fstat(target.fileno()).st_blocks * 512
             except OSError as error:
                 raise FirebreakError(
@@ -97,6 +107,21 @@ class Packer:
         os.fsync(folder)
         return taken
 
+    def _fill(
+        self, file: File, source: BinaryIO, stage: BinaryIO, place: Path, time_is_over: Callable[[], bool]
+    ) -> None:
+        try:
+            _compress(source, stage, time_is_over)
+            size = stage.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise Left(f"there is no room for what it becomes, here or in {place.parent}") from error
+        if size > file.bytes:
+            raise Left("it would not get smaller")
+        try:
+            self._note({"action": "disk.logs.compress", "path": shown(file.path), "staged": str(place)})
+        except FirebreakError as error:
+            raise Left(f"where its lines are meanwhile cannot be written down: {error}") from error
+
     def _stage(self, file: File) -> tuple[Path, BinaryIO]:
         for directory in self._staging:
             with contextlib.suppress(OSError):
@@ -104,6 +129,9 @@ class Packer:
                 other = Path(directory).stat().st_dev != file.device
                 if other and self._statvfs(directory).available > file.bytes + SPARE:
                     path = Path(directory) / f"{file.device}-{file.inode}-{file.mtime_ns}{ENDING}"
+                    # A run that was ended before it took the log away, which is still there.
+                    with contextlib.suppress(FileNotFoundError):
+                        path.unlink()
                     return path, os.fdopen(os.open(str(path), _NEW | os.O_NOFOLLOW, 0o600), "w+b")
         raise Left("there is no room for what it becomes, here or in memory")
 
@@ -120,17 +148,23 @@ def _same(file: File, name: str, folder: int) -> BinaryIO:
         stream = os.fdopen(beneath.opened(name, folder, os.O_RDONLY), "rb")
     except OSError as error:
         raise Left(error.strerror or str(error)) from error
-    if not file.is_still(os.fstat(stream.fileno())):
+    status, because = os.fstat(stream.fileno()), None
+    if not file.is_still(status):
+        because = "it is another file by now, or was written to"
+    elif status.st_nlink > 1:
+        because = "it has another name somewhere, so that nothing would be freed"
+    if because is not None:
         stream.close()
-        raise Left("it is another file by now, or was written to")
+        raise Left(because)
     return stream
 
 
-def _status(name: str, folder: int) -> os.stat_result:
-    status = beneath.status(name, folder)
+def _unchanged(file: File, folder: int) -> None:
+    status = beneath.status(file.name, folder)
     if status is None:
         raise Left("it is gone")
-    return status
+    if not file.is_still(status):
+        raise Left("it was written to meanwhile")
 
 
 @contextlib.contextmanager
@@ -148,12 +182,20 @@ def _part(name: str, folder: int) -> Iterator[BinaryIO]:
             os.unlink(part, dir_fd=folder)
 
 
-def _compress(source: BinaryIO, target: BinaryIO) -> None:
+def _chunks(source: BinaryIO | gzip.GzipFile, time_is_over: Callable[[], bool]) -> Iterator[bytes]:
+    """Bounded, for a file with holes may be as long as it likes."""
+    for data in iter(lambda: source.read(CHUNK), b""):
+        if time_is_over():
+            raise Left("there was no time for it")
+        yield data
+
+
+def _compress(source: BinaryIO, target: BinaryIO, time_is_over: Callable[[], bool]) -> None:
     """Raises `Left` when what was written cannot be read back, `OSError` when there is no room."""
     digest = hashlib.sha256()
     mtime = int(os.fstat(source.fileno()).st_mtime)
     with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=target, mtime=mtime) as packed:
-        for data in iter(lambda: source.read(CHUNK), b""):
+        for data in _chunks(source, time_is_over):
             digest.update(data)
             packed.write(data)
     target.flush()
@@ -162,7 +204,7 @@ def _compress(source: BinaryIO, target: BinaryIO) -> None:
     again = hashlib.sha256()
     try:
         with gzip.GzipFile(mode="rb", fileobj=target) as packed:
-            for data in iter(lambda: packed.read(CHUNK), b""):
+            for data in _chunks(packed, time_is_over):
                 again.update(data)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Left(f"what was compressed cannot be read back: {error}") from error
@@ -178,7 +220,7 @@ def _copy(source: BinaryIO, target: BinaryIO) -> None:
 
 @dataclass(frozen=True)
 class _Dress:
-    """Owner, rights, attributes and times of a log."""
+    """Owner, rights, attributes and times of a log, as they were before it was read."""
 
     status: os.stat_result
     attributes: Mapping[str, bytes]
@@ -186,7 +228,8 @@ class _Dress:
     @classmethod
     def of(cls, source: BinaryIO) -> _Dress:
         number = source.fileno()
-        return cls(os.fstat(number), {name: os.getxattr(number, name) for name in os.listxattr(number)})
+        names = (name for name in os.listxattr(number) if name not in OF_THE_CONTENT)
+        return cls(os.fstat(number), {name: os.getxattr(number, name) for name in names})
 
     def put_on(self, target: BinaryIO) -> None:
         number, status = target.fileno(), self.status
@@ -194,14 +237,12 @@ class _Dress:
         for name, value in self.attributes.items():
             with contextlib.suppress(OSError):
                 os.setxattr(number, name, value)
-        os.fchmod(number, status.st_mode & 0o7777)
+        os.fchmod(number, status.st_mode & 0o777)
         os.utime(number, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def _swap(file: File, name: str, folder: int) -> None:
-    if not file.is_still(_status(name, folder)):
-        raise Left("it was written to meanwhile")
-    # Unlike a rename, a link never replaces what somebody has put there.
-    os.link(name + PART, name + ENDING, src_dir_fd=folder, dst_dir_fd=folder)
+def _swap(file: File, target: BinaryIO, folder: int) -> None:
+    _unchanged(file, folder)
+    beneath.name_it(target.fileno(), file.name + ENDING, folder)
     os.fsync(folder)
-    os.unlink(name, dir_fd=folder)
+    os.unlink(file.name, dir_fd=folder)

@@ -15,15 +15,18 @@ WAL = frozenset({"pg_wal", "pg_xlog", "pg_tblspc", "appendonlydir"})
 MARKS = ("PG_VERSION", "appendonly.aof", "dump.rdb", "ibdata1", "WiredTiger")
 _DATA = re.compile(r".*\.(?:rdb|aof|ibd|wal)$", re.IGNORECASE)
 _LEDGER = frozenset({"ledger.jsonl"})
+# Whoever writes to them does not make them: without them, no login is written down any more.
+_NEVER_MADE = frozenset({"wtmp", "btmp", "utmp", "lastlog", "faillog", "tallylog"})
 
 # What tells of a break-in. A rotated or compressed one counts like the first.
 _EVIDENCE = re.compile(
-    r"(?:auth\.log|secure|security|audit|wtmp|btmp|utmp|lastlog|faillog|tallylog|fail2ban|sudo|sshd?\b|ufw"
-    r"|messages|syslog|kern\.log|user\.log|daemon\.log)",
+    r"(?:auth\.log|secure|security|wtmp|btmp|utmp|lastlog|faillog|tallylog|fail2ban|sudo|sshd?\b|ufw"
+    r"|messages|syslog|kern\.log|user\.log|daemon\.log|mail|cron|dpkg\.log|yum\.log|dnf|vsftpd|xferlog"
+    r"|postgresql|mysql|mariadb)",
     re.IGNORECASE,
 )
-_WEB = re.compile(r"(?:^|[^a-z])access", re.IGNORECASE)
-_DIRECTORIES = frozenset({"audit", "journal", "sudo-io", "fail2ban", "evidence"})
+_ANYWHERE = re.compile(r"(?:^|[^a-z])(?:access|audit)", re.IGNORECASE)
+_DIRECTORIES = frozenset({"audit", "journal", "sudo-io", "fail2ban", "evidence", "apt"})
 # Any log of theirs is one of who came and asked for what.
 _SERVERS = frozenset({"nginx", "apache2", "httpd", "caddy", "haproxy", "traefik"})
 
@@ -32,7 +35,9 @@ def is_evidence(path: str) -> bool:
     """Whether it may tell who was here."""
     *directories, name = path.strip("/").split("/")
     lowered = {each.lower() for each in directories}
-    return bool(_EVIDENCE.match(name) or _WEB.search(name) or lowered & _DIRECTORIES or lowered & _SERVERS)
+    return bool(
+        _EVIDENCE.match(name) or _ANYWHERE.search(name) or lowered & _DIRECTORIES or lowered & _SERVERS
+    )
 
 
 def why_not(path: str) -> str | None:
@@ -40,6 +45,8 @@ def why_not(path: str) -> str | None:
     parts = path.strip("/").split("/")
     if any(within(path, own) for own in OWN) or parts[-1] in _LEDGER:
         return "it belongs to Firebreak's own records"
+    if parts[-1] in _NEVER_MADE:
+        return "logins are only written to it as long as it is there"
     if set(parts) & WAL:
         return "it belongs to a database's write-ahead log"
     if _DATA.match(parts[-1]):

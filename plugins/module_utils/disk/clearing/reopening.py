@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from typing import Callable, Mapping, Sequence
@@ -25,12 +26,13 @@ SIGNALS: Mapping[str, str] = {
     "dnsmasq": "SIGUSR2",
     "supervisord": "SIGUSR2",
 }
-FAMILY = "php-fpm"
+# With its version, as distributions call it; a name may hold anything else too.
+FAMILY = re.compile(r"php-fpm[\d.]*")
 WAIT_SECONDS, POLL_SECONDS = 5.0, 0.05
 
 
 def signal_of(name: str) -> str | None:
-    return "SIGUSR1" if name.startswith(FAMILY) else SIGNALS.get(name)
+    return "SIGUSR1" if FAMILY.fullmatch(name) else SIGNALS.get(name)
 
 
 def catches(procfs: Procfs, pid: int, name: str) -> bool:

@@ -14,7 +14,7 @@ from ...errors import BadInput, FirebreakError, Unreachable
 from ...host.filesystems import filesystems_of, local_mounts
 from ...host.parts import Parts
 from ...host.room import DISK_LOW, DISK_LOW_BYTES, INODES_LOW, inode_shortage, shortage
-from ...quantities import parse_size
+from ...quantities import MIB, parse_size
 from ...services import Service
 from .model import Place
 from .roots import directories_of, within
@@ -27,8 +27,14 @@ def aim_of(free: str | None, size: Space) -> int:
     usable = size.total - size.free + size.available
     if free is None:
         return min(math.ceil(usable * DISK_LOW / 100), DISK_LOW_BYTES)
-    percent = _PERCENT.fullmatch(free.strip())
-    aim = math.ceil(usable * float(free.strip().rstrip("% ")) / 100) if percent else parse_size(free)
+    if free.strip().endswith("%"):
+        if not _PERCENT.fullmatch(free.strip()):
+            raise BadInput(f"free {free!r}", "it is no share of a filesystem", "Write for example 15%.")
+        return math.ceil(usable * float(free.strip().rstrip("% ")) / 100)
+    aim = parse_size(free)
+    # Who writes 15 means percent or gigabytes, and 15 bytes are free on a disk that is full.
+    if aim < MIB:
+        raise BadInput(f"free {free!r}", "these are bytes, and fewer than 1 MiB", "Write 15% or 15g.")
     if aim > usable:
         raise BadInput(
             f"free {free!r}", f"the filesystem has {usable} bytes in all", "Ask for less, or write 15%."

@@ -67,10 +67,14 @@ def directories_of(pattern: str) -> tuple[str, ...]:
     parent = pattern.rpartition("/")[0]
     if not pattern.startswith("/") or not parent:
         raise BadInput(f"log {pattern!r}", "it is not an absolute path", "Write /var/log/app/*.log.")
-    if not _WILD.search(parent):
+    wild = _WILD.search(parent)
+    if wild is None:
         return (parent,) if Path(parent).is_dir() else ()
+    # What a name stands for that nobody has written is whoever's who may make one: a link leads nowhere.
     found = (path for path in Path("/").glob(parent.lstrip("/")) if path.is_dir())
-    return tuple(map(str, islice(found, MOST_DIRECTORIES)))
+    fixed = os.path.realpath(parent[: wild.start()].rpartition("/")[0] or "/")
+    inside = (str(path) for path in found if within(os.path.realpath(path), fixed))
+    return tuple(islice(inside, MOST_DIRECTORIES))
 
 
 def within(path: str, directory: str) -> bool:

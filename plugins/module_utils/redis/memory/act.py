@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping
 
-from ...clients import redis
 from ...clients.redis import Redis, ServerError
+from ...deadlines import Deadline
 from ...errors import Declined, FirebreakError, IdentityChanged
 from ...lifecycle import Performer
 from ...quantities import speak_size
 from ..entry import SECONDS, WayIn
 from ..figures import Info
+from ..observe import again
 from ..server import session
 from .levers import counted
 from .removal import EXPIRE, NO_LIMIT, PERSIST, UNLINK, Tally, Work, carry_out
@@ -74,17 +75,24 @@ class Levers:
             connection.execute("MEMORY", "PURGE")
 
     def ttl(self, identity: Mapping[str, Any]) -> None:
-        with self._same_process(identity) as connection:
+        with self._same_process(identity, WORKING_SECONDS) as connection:
             self._work(connection, EXPIRE, identity, self.moment, self.spread)
 
     def ttl_remove(self, identity: Mapping[str, Any]) -> None:
         """Only of keys that expire when we said so, to the moment that their name decides."""
-        with self._connection(identity) as connection:
+        with self._connection(identity, WORKING_SECONDS) as connection:
             _of_a_master(connection)
-            self._work(connection, PERSIST, {**identity, "types": []}, identity["at"], identity["spread"])
+            work = {**identity, "types": []}
+            tally = self._work(connection, PERSIST, work, identity["at"], identity["spread"])
+            if not tally.whole:
+                raise FirebreakError(
+                    f"keys {identity['pattern']}",
+                    f"the time was over with {tally.done} of them done, and the others still expire",
+                    "Repeat the undo.",
+                )
 
     def unlink(self, identity: Mapping[str, Any]) -> None:
-        with self._same_process(identity) as connection:
+        with self._same_process(identity, WORKING_SECONDS) as connection:
             self._work(connection, UNLINK, identity)
 
     def flush(self, identity: Mapping[str, Any]) -> None:
@@ -92,7 +100,7 @@ class Levers:
         with self._same_process(identity) as connection:
             _select(connection, database)
             now = connection.execute("DBSIZE")
-            if now > keys + max(GROWTH_KEYS, keys * GROWTH_SHARE):
+            if not isinstance(now, int) or now > keys + max(GROWTH_KEYS, keys * GROWTH_SHARE):
                 raise IdentityChanged(
                     f"database {database}", f"it has {now} keys by now, and had {keys}", "Look again."
                 )
@@ -100,7 +108,7 @@ class Levers:
 
     def _work(
         self, connection: Redis, verb: str, identity: Mapping[str, Any], at: int = 0, spread: int = 1
-    ) -> None:
+    ) -> Tally:
         _select(connection, identity["database"])
         limits = [identity.get(name) for name in ("max_keys", "max_bytes")]
         keys, size = (NO_LIMIT if limit is None else limit for limit in limits)
@@ -113,16 +121,19 @@ class Levers:
             raise FirebreakError(
                 error.subject, f"{error.problem}; {tally.done} keys were done before", error.cure
             ) from error
+        return tally
 
     @contextmanager
-    def _connection(self, identity: Mapping[str, Any]) -> Iterator[Redis]:
-        with session(self.way_in(identity), lambda: SECONDS) as connection:
+    def _connection(self, identity: Mapping[str, Any], seconds: float = 0.0) -> Iterator[Redis]:
+        """For `seconds` of work. An answer that comes a byte at a time comes to an end as well."""
+        deadline = Deadline(seconds + 2 * SECONDS)
+        with session(self.way_in(identity), lambda: deadline.remaining(SECONDS)) as connection:
             yield connection
 
     @contextmanager
-    def _same_process(self, identity: Mapping[str, Any]) -> Iterator[Redis]:
+    def _same_process(self, identity: Mapping[str, Any], seconds: float = 0.0) -> Iterator[Redis]:
         """A connection to the very process that the act was planned for, which is a master still."""
-        with self._connection(identity) as connection:
+        with self._connection(identity, seconds) as connection:
             if _of_a_master(connection).text("run_id") != identity["run_id"]:
                 raise IdentityChanged("redis", "the server was restarted or is another one", "Look again.")
             yield connection
@@ -145,7 +156,7 @@ def performers(levers: Levers) -> Mapping[str, Performer]:
 
 
 def _of_a_master(connection: Redis) -> Info:
-    info = Info(redis.info(connection.execute("INFO")))
+    info = Info(again(connection))
     if info.text("role") == "slave":
         raise IdentityChanged("redis", "it is a replica by now", "Act on its master.")
     return info
@@ -169,11 +180,14 @@ def _configure(connection: Redis, name: str, value: str) -> None:
         connection.execute("CONFIG", "SET", name, value)
     except ServerError as error:
         raise Declined(name, error.problem, error.cure) from error
-    _held_to(connection, name, value)
+    current = _setting(connection, name)
+    if current != value:
+        # Something was done, so that this is no refusal: undo has to know of it.
+        raise FirebreakError(name, f"it was set to {value} and is {current}", "See who else sets it.")
 
 
 def _keep_above_use(connection: Redis, limit: int) -> None:
-    used = counted(Info(redis.info(connection.execute("INFO", "memory"))))
+    used = counted(Info(again(connection)))
     if 0 < limit < used:
         raise Declined(
             MAXMEMORY,

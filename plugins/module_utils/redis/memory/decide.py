@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, Tuple
 
 from ...lifecycle import Decision
+from ...moments import iso_at
 from ...plan import DESTRUCTIVE, DISRUPTIVE, REVERSIBLE, Act, Plan, Undo
-from ...quantities import speak_count, speak_duration, speak_list, speak_size
+from ...quantities import speak_count, speak_duration, speak_size
 from ..decide import MACHINE_HIGH, MEMORY_FULL, MEMORY_HIGH, lets_nothing_go
 from ..figures import used_percent
 from . import probe
 from .afterwards import afterwards
 from .causes import ALLOCATOR, EXPIRED, causes
+from .eviction import ground, not_only_caches, proved
 from .judge import judge
 from .levers import LEAST_RAISE, Ceiling, ceiling, counted, goal, too_tight, within
-from .model import Memory, Pattern
+from .model import Memory
 from .removal import Tally
 
 EXPIRE, PURGE, RAISE, TTL, UNLINK, EVICT, FLUSH = (
@@ -252,7 +254,9 @@ def _ttl(view: View, wish: Wish) -> Choices:
     yield (
         Act(
             "redis.ttl",
-            f"keys {wish.pattern} without TTL in database {wish.database or 0} of {view.memory.subject}",
+            # Another run finds other keys: undo must not take the two for one.
+            f"keys {wish.pattern} without TTL in database {wish.database or 0} of {view.memory.subject}, "
+            f"to expire from {iso_at(wish.moment / 1000)}",
             {**work, "max_keys": wish.max_keys},
             REVERSIBLE if cache else DESTRUCTIVE,
             f"about {speak_count(count, 'key')} would last for ever; they expire in "
@@ -290,35 +294,11 @@ def _evict(view: View, wish: Wish) -> Choices:
     old, policy = view.memory.info.text("maxmemory_policy"), str(wish.policy)
     if old == policy:
         return
-    caches = speak_list(wish.caches, 3)
-    reason = f"from {old} to {policy}: only keys of the declared caches can be thrown out: {caches}"
+    reason = f"from {old} to {policy}: {ground(view.memory, wish.caches)}"
     target, identity, undo = _setting(view, wish, (POLICY, old, policy))
-    act = Act("redis.policy", target, identity, DISRUPTIVE, reason, undo)
-    yield act, _managed(view.memory, POLICY) or _not_only_caches(view.memory, policy, wish.caches)
-
-
-def _not_only_caches(memory: Memory, policy: str, caches: Sequence[str]) -> str | None:
-    """Why this policy would throw out what nobody makes anew, or nothing at all."""
-    sample, volatile = memory.sample, policy.startswith("volatile")
-    if volatile and not any(found["expires"] for found in memory.info.databases().values()):
-        return (
-            f"no key has a TTL, so that {policy} finds nothing to throw out and writes are refused as before"
-        )
-    if sample is None or (not sample.keys and sample.total):
-        return "the keys could not be looked at, so nobody knows what would be thrown out"
-    affected = [each for each in sample.patterns if not volatile or each.without_ttl != 100.0]
-    others = [each for each in affected if within(each.pattern, caches) is None]
-    if others:
-        return (
-            f"it would throw out keys that are no declared cache: "
-            f"{speak_list([_shown(other) for other in others], 3)} (in a sample of {sample.keys} of "
-            f"{sample.total} keys); declare caches in firebreak_redis"
-        )
-    return None
-
-
-def _shown(pattern: Pattern) -> str:
-    return f"{pattern.pattern} ({pattern.keys} keys)"
+    risk = DISRUPTIVE if proved(view.memory) else DESTRUCTIVE
+    act = Act("redis.policy", target, identity, risk, reason, undo)
+    yield act, _managed(view.memory, POLICY) or not_only_caches(view.memory, policy, wish.caches)
 
 
 def _flush(view: View, wish: Wish) -> Choices:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Mapping
 
-from ...clients.redis import ServerError
+from ...clients.redis import Redis, ServerError
 from ...deadlines import Deadline
 from ...errors import BadInput
 from ...lifecycle import Job, Performer
-from ...quantities import parse_duration, parse_size, speak_duration
+from ...quantities import parse_duration, parse_size, speak_count, speak_duration
 from ..entry import SECONDS, find, identity_of, reach
 from ..entry import SPEC as ENTRY_SPEC
 from ..server import Server, session
@@ -22,7 +22,7 @@ from .levers import names_nothing
 from .model import Memory, Sampling
 from .observe import observe
 from .probe import write_probe
-from .removal import Tally, survey
+from .removal import PATIENCE, Tally, survey
 
 POLICIES = (
     "allkeys-lru",
@@ -63,7 +63,7 @@ def job(params: Mapping[str, Any]) -> Job[View]:
 class _Work:
     def __init__(self, server: Server, wish: Wish) -> None:
         self._server, self._wish = server, wish
-        self._levers = Levers(lambda _identity: server, wish.moment, wish.spread)
+        self._levers = Levers(lambda _identity: server, spread=wish.spread)
         self._done: set[str] = set()
         self._acted = False
 
@@ -96,27 +96,51 @@ class _Work:
 
     def _look(self, keys: int) -> View:
         memory = self._observe(keys)
+        if not self._acted:
+            self._expire_by(memory.snapshot.now)
         view = View(memory, done=frozenset(self._done), work=_told(self._levers.work))
-        with session(self._server, lambda: SECONDS) as connection:
+        deadline = Deadline(2 * SECONDS + PATIENCE)
+        with session(self._server, lambda: deadline.remaining(SECONDS)) as connection:
             if self._acted:
                 view = replace(view, probe=write_probe(connection))
             if self._wish.pattern and not memory.loading:
-                if self._wish.database:
-                    connection.execute("SELECT", self._wish.database)
-                try:
-                    tally = survey(connection, self._wish.pattern)
-                except ServerError as error:
-                    return replace(view, unsurveyed=f"the keys could not be counted: {error.problem}")
-                view = replace(
-                    view, survey=tally, matching=_matching(tally, memory, self._wish.database or 0)
-                )
+                view = self._surveyed(connection, self._wish.pattern, view)
         return view
+
+    def _surveyed(self, connection: Redis, pattern: str, view: View) -> View:
+        database = self._wish.database or 0
+        if database:
+            connection.execute("SELECT", database)
+        lasting = TTL in self._wish.levers
+        try:
+            tally = survey(connection, pattern, lasting)
+        except ServerError as error:
+            return replace(view, unsurveyed=f"the keys could not be counted: {error.problem}")
+        found = tally.lasting if lasting else tally.matching
+        # Who went through all of them leaves none behind.
+        if not (tally.whole or found or any(work.whole for work in self._levers.work)):
+            return replace(view, unsurveyed=_none_among(tally))
+        return replace(view, survey=tally, matching=_matching(tally, view.memory, database))
+
+    def _expire_by(self, now: int) -> None:
+        """By the clock of the server, which need not be that of this host."""
+        if self._wish.ttl:
+            moment = (now + self._wish.ttl) * 1000
+            self._wish = replace(self._wish, moment=moment)
+            self._levers.moment = moment
 
     def _observe(self, keys: int) -> Memory:
         sampling = Sampling(
             keys=keys, seconds=SAMPLE_SECONDS, caches=tuple(self._wish.caches), interval=INTERVAL
         )
         return observe(self._server, sampling, Deadline(SECONDS + SAMPLE_SECONDS))
+
+
+def _none_among(tally: Tally) -> str:
+    return (
+        f"none was found among the {speak_count(tally.looked_at, 'key')} that could be looked at in "
+        f"{speak_duration(tally.seconds)}, and there may be some further on"
+    )
 
 
 def _matching(tally: Tally, memory: Memory, database: int) -> int:
@@ -146,6 +170,7 @@ def _wish(params: Mapping[str, Any], server: Server) -> Wish:
     """Raises `BadInput`."""
     levers, pattern, database = tuple(params["levers"]), params["pattern"], params["database"]
     _check(params, levers)
+    _check_limits(params, levers)
     ttl = parse_duration(params["ttl"]) if params["ttl"] else 0
     if TTL in levers and ttl < SHORTEST_TTL:
         raise BadInput(
@@ -158,7 +183,6 @@ def _wish(params: Mapping[str, Any], server: Server) -> Wish:
         maxmemory=parse_size(params["maxmemory"]) if params["maxmemory"] else None,
         pattern=pattern if TTL in levers or UNLINK in levers else None,
         ttl=ttl or None,
-        moment=int((time.time() + ttl) * 1000),
         spread=max(1, int(ttl * 1000 * SPREAD)),
         policy=params["policy"],
         database=database,
@@ -189,3 +213,16 @@ def _check(params: Mapping[str, Any], levers: tuple[str, ...]) -> None:
     for name in ("database", "max_keys"):
         if params[name] is not None and params[name] < (1 if name == "max_keys" else 0):
             raise BadInput(name, f"{params[name]} is none", "Give a number that can be meant.")
+
+
+def _check_limits(params: Mapping[str, Any], levers: tuple[str, ...]) -> None:
+    """A limit that no lever keeps to would be a limit in name only."""
+    limits = [name for name in ("pattern", "max_keys", "max_bytes") if params[name] not in (None, "")]
+    if FLUSH in levers and limits:
+        raise BadInput(
+            "lever flush",
+            f"it empties the whole database and cannot keep to {' and '.join(limits)}",
+            "Use unlink, or give database alone.",
+        )
+    if TTL in levers and "max_bytes" in limits:
+        raise BadInput("max_bytes", "the lever ttl counts no bytes", "Give max_keys.")

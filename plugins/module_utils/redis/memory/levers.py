@@ -24,7 +24,8 @@ RESERVE = 5.0
 LEAST_RAISE = 2.0
 # What the server notes down for a key that expires, in bytes, and how much of what is free may go into that.
 EXPIRY_BYTES, EXPIRY_SHARE = 64, 0.8
-SPECIAL = "*?["
+# Plain characters, and a star that is none of them.
+_OPEN_END = re.compile(r"(?:\\.|[^*?\[\\])*\*", re.DOTALL)
 # Fewer plain characters than these in a pattern name nothing.
 LEAST_LITERAL = 2
 
@@ -47,6 +48,9 @@ def ceiling(memory: Memory) -> Ceiling:
     info, room = memory.info, memory.room
     if room.most is None:
         return Ceiling(None, "how much memory there is where the server runs cannot be seen from here")
+    if not room.pid:
+        # One in a container that cannot be asked about is ended by the kernel long before the host is full.
+        return Ceiling(None, "what limits its memory cannot be seen, for its process was not found here")
     used, rss = max(1, info.number("used_memory")), info.number("used_memory_rss")
     overhead = min(MOST_OVERHEAD, max(OVERHEAD, rss / used)) if used >= TELLING else OVERHEAD
     fork = COPIED_BY_FORK if _forks(memory) else 0.0
@@ -115,13 +119,10 @@ def names_nothing(pattern: str) -> bool:
 def within(pattern: str, caches: Sequence[str]) -> str | None:
     """The declared cache that all keys of `pattern` certainly belong to; None when that is not certain."""
     for cache in caches:
-        start = literal_start(cache)
         if pattern == cache:
             return cache
         # cache:* holds whatever begins with cache:; of other forms it cannot be told.
-        open_end = (
-            cache.endswith("*") and not any(c in cache[:-1] for c in SPECIAL) and not names_nothing(cache)
-        )
-        if open_end and literal_start(pattern).startswith(start):
+        open_end = _OPEN_END.fullmatch(cache) and not names_nothing(cache)
+        if open_end and literal_start(pattern).startswith(literal_start(cache)):
             return cache
     return None

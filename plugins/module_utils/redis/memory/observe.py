@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from math import isfinite
 from typing import Any, Callable, Mapping, Sequence
 
 from ...clients import redis
@@ -13,7 +14,7 @@ from ...deadlines import Deadline
 from ...errors import FirebreakError, Unreachable
 from ..entry import find
 from ..figures import Info
-from ..observe import again, ask, config, suspicious
+from ..observe import again, ask, config, is_time, suspicious
 from ..server import Located, Server
 from .buffers import clients
 from .estimate import estimate
@@ -65,7 +66,8 @@ def _look(
     with redis.connect(address, server.login, deadline.remaining) as connection:
         first = ask(connection, located.subject, address, server.configured)
         started = time.monotonic()
-        info, unseen = Info(first.info), list[str]()
+        info = Info(first.info)
+        unseen: list[str] = []
         found = _details(connection, info, unseen)
         where, unknown = room(address, located.name, info.number("process_id"), deadline.remaining)
         unseen += [unknown] if unknown else []
@@ -157,9 +159,11 @@ def _number(value: Any) -> Any:
     if isinstance(value, int):
         return value
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        return value
+        # An error is no figure, whatever it says.
+        return shown(value) if isinstance(value, str) else None
+    return number if isfinite(number) else None
 
 
 def _latency(events: Sequence[Any]) -> list[Latency]:
@@ -167,5 +171,8 @@ def _latency(events: Sequence[Any]) -> list[Latency]:
     return [
         Latency(str(event[0]), event[1], event[2] / 1000, event[3] / 1000)
         for event in events
-        if isinstance(event, list) and len(event) >= 4 and all(isinstance(part, int) for part in event[1:4])
+        if isinstance(event, list)
+        and len(event) >= 4
+        and is_time(event[1])
+        and all(isinstance(part, int) for part in event[2:4])
     ]

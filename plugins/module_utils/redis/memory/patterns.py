@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from typing import Callable, Iterable, Mapping, Sequence
+from typing import Callable, Iterable, Mapping, Pattern, Sequence
 
 ANY = "*"
 # Where more different words than this stand in one place, those with less than this share of it vary.
@@ -41,8 +41,9 @@ def patterns_of(names: Sequence[str]) -> list[str]:
 
 def matcher(glob: str) -> Callable[[str], bool]:
     """Whether a key matches as SCAN would say: `*`, `?`, `[a-z]`, `[^a]`, and `\\` before a character."""
-    expression = re.compile(_expression(_bytes(glob)), re.DOTALL)
-    return lambda name: expression.fullmatch(_bytes(name)) is not None
+    segments = _segments(_bytes(glob))
+    expressions = [re.compile(b"".join(each), re.DOTALL) for each in segments]
+    return lambda name: _matches(expressions, len(segments[-1]), _bytes(name))
 
 
 def _words(name: str) -> tuple[str, ...]:
@@ -103,15 +104,30 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _expression(glob: bytes) -> bytes:
-    parts: list[bytes] = []
+def _matches(expressions: Sequence[Pattern[bytes]], last: int, name: bytes) -> bool:
+    """What lies between two stars is taken where it is first found: no name, however long, is gone through
+    again and again. The last expression stands for `last` bytes.
+    """
+    if len(expressions) == 1:
+        return expressions[0].fullmatch(name) is not None
+    found = expressions[0].match(name)
+    for expression in expressions[1:-1]:
+        found = found and expression.search(name, found.end())
+    if found is None or len(name) - last < found.end():
+        return False
+    return expressions[-1].fullmatch(name, len(name) - last) is not None
+
+
+def _segments(glob: bytes) -> list[list[bytes]]:
+    """What stands between its stars, as expressions for one byte each."""
+    segments: list[list[bytes]] = [[]]
     place = 0
     while place < len(glob):
         one = glob[place : place + 1]
         place += 1
+        parts = segments[-1]
         if one == b"*":
-            if parts[-1:] != [b".*"]:
-                parts.append(b".*")
+            segments.append([])
         elif one == b"?":
             parts.append(b".")
         elif one == b"[":
@@ -122,7 +138,7 @@ def _expression(glob: bytes) -> bytes:
             place += 1
         else:
             parts.append(re.escape(one))
-    return b"".join(parts)
+    return segments
 
 
 def _class(glob: bytes, place: int) -> tuple[bytes, int]:

@@ -23,7 +23,7 @@ FEWEST, FIRST, MOST = 10, 100, 1000
 # steps took; it is no use to sleep for less than `NAP` seconds.
 REST, NAP = 0.2, 0.002
 # A survey ends after so many seconds, when it has found nothing yet after so many more.
-ENOUGH, PATIENCE = 0.2, 10.0
+ENOUGH, PATIENCE = 0.2, 30.0
 # The clocks that an expiry is computed with may differ by so many milliseconds.
 TOLERANCE = 100
 NO_LIMIT = -1
@@ -51,6 +51,9 @@ end
 local page = redis.call('SCAN', ARGV[2], 'MATCH', ARGV[3], 'COUNT', ARGV[4])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+if verb == 'expire' and at <= now then
+  return redis.error_reply('ERR the moment to expire at has passed')
+end
 local done, bytes, spared, lasting, kinds = 0, 0, 0, 0, {{}}
 local function expiry(key)
   return at + tonumber(string.sub(redis.sha1hex(key), 1, 8), 16) % spread
@@ -96,7 +99,7 @@ class Work:
     `types` are those that are meant; none means any. `max_keys` and `max_bytes` are budgets, `NO_LIMIT` is
     none. A key expires at the moment `at` plus a part of `spread` that its name decides, in milliseconds, so
     that it can be told afterwards who gave it its TTL, and not all go at once. `cluster` says that the keys
-    of one pattern may not be named in one command.
+    of one pattern may not be named in one command; `only_lasting` that a survey is for those without a TTL.
     """
 
     verb: str
@@ -107,6 +110,7 @@ class Work:
     at: int = 0
     spread: int = 1
     cluster: bool = False
+    only_lasting: bool = False
 
 
 @dataclass
@@ -160,15 +164,19 @@ def carry_out(
             owed = 0.0
 
 
-def survey(connection: Redis, pattern: str) -> Tally:
-    """Which keys there are; not `whole` means that it was enough to tell the shares."""
+def survey(connection: Redis, pattern: str, only_lasting: bool = False) -> Tally:
+    """Which keys there are, or which without a TTL.
+
+    Not `whole` means that it was enough to tell the shares, or, when none was found, that the time was over.
+    """
     tally = Tally()
-    carry_out(connection, Work(SURVEY, pattern), PATIENCE, tally)
+    carry_out(connection, Work(SURVEY, pattern, only_lasting=only_lasting), PATIENCE, tally)
     return tally
 
 
 def _surveyed(work: Work, tally: Tally) -> bool:
-    return work.verb == SURVEY and tally.matching > 0 and tally.seconds >= ENOUGH
+    found = tally.lasting if work.only_lasting else tally.matching
+    return work.verb == SURVEY and found > 0 and tally.seconds >= ENOUGH
 
 
 def _step(connection: Redis, work: Work, cursor: str, count: int, tally: Tally) -> Sequence[Any]:
@@ -176,10 +184,19 @@ def _step(connection: Redis, work: Work, cursor: str, count: int, tally: Tally) 
     keys = NO_LIMIT if work.max_keys == NO_LIMIT else work.max_keys - tally.done
     size = NO_LIMIT if work.max_bytes == NO_LIMIT else work.max_bytes - tally.bytes
     words = (work.verb, cursor, work.pattern, count, types, keys, size, work.at, work.spread)
-    answer = connection.execute("EVAL", _SCRIPT, 0, *words, "cluster" if work.cluster else "")
-    if not isinstance(answer, list) or len(answer) < 6:
+    answer: Sequence[Any] = connection.execute("EVAL", _SCRIPT, 0, *words, "cluster" if work.cluster else "")
+    if not _makes_sense(answer):
         raise FirebreakError("redis", "its answer to a script makes no sense", "See what answers there.")
     return answer
+
+
+def _makes_sense(answer: Any) -> bool:
+    """The cursor, five counts, and pairs of a name and a count."""
+    if not isinstance(answer, list) or len(answer) < 6:
+        return False
+    counts = answer[1:6] + answer[7::2]
+    named = all(isinstance(kind, str) for kind in answer[6::2])
+    return named and all(isinstance(count, int) and count >= 0 for count in counts)
 
 
 def _add(tally: Tally, answer: Sequence[Any], count: int) -> None:

@@ -97,7 +97,7 @@ class Sampler:
             match = ("MATCH", self._wish.pattern, "COUNT", MATCH_COUNT)
         cursor, met = "0", 0
         while True:
-            cursor, names = self._connection.execute("SCAN", cursor, *match)
+            cursor, names = _page(self._connection.execute("SCAN", cursor, *match))
             met += MATCH_COUNT if self._wish.pattern else len(names)
             yield names, min(met, total), cursor == "0"
             if cursor == "0":
@@ -143,6 +143,13 @@ class Sampler:
             if all(isinstance(answer, FirebreakError) for answer in answers):
                 self._asked.remove(asked)
                 self.unseen.append(f"{asked} of keys: {answers[0].problem}")
+
+
+def _page(answer: Any) -> tuple[str, list[str]]:
+    """The next cursor and names. Raises `Unreachable`."""
+    if isinstance(answer, list) and len(answer) == 2 and isinstance(answer[1], list):
+        return str(answer[0]), [name for name in answer[1] if isinstance(name, str)]
+    raise Unreachable("redis", "its answer to SCAN makes no sense", "See what answers there.")
 
 
 def _command(asked: str, name: str) -> tuple[Word, ...]:

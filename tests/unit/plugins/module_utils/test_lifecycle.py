@@ -222,8 +222,18 @@ def test_the_same_fix_three_times_within_the_hour_is_refused_the_fourth_time(led
         switches.off = ["a"]
         switches.change(ledger)
     switches.off = ["a"]
-    with pytest.raises(FirebreakError, match=r"3 times within the hour .* escalate"):
+    with pytest.raises(FirebreakError, match="tried 3 times within the hour: stop repeating it and escalate"):
         switches.change(ledger)
+
+
+def test_what_failed_three_times_is_not_tried_a_fourth_time(ledger: Ledger) -> None:
+    switches = Switches("a", broken="a")
+    for _time in range(3):
+        with pytest.raises(FirebreakError, match="it broke"):
+            switches.change(ledger)
+    with pytest.raises(FirebreakError, match="tried 3 times within the hour"):
+        switches.change(ledger)
+    assert len(switches.attempts) == 3
 
 
 def test_the_cooldown_ends_with_the_hour(ledger: Ledger) -> None:

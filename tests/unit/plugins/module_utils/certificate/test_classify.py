@@ -99,6 +99,14 @@ def test_what_is_well_has_no_finding() -> None:
     assert classified(served(FOREIGN), pointed(filed(FOREIGN, COPY), COPY), lineage=held())[1] == []
 
 
+def test_what_another_host_serves_for_itself_was_not_forgotten_here() -> None:
+    told, lineage = (pointed(filed(NEW)),), held(NEW, OLD)
+    seen = Inspected(Seen(UNNAMED, (served(FOREIGN),)), told, lineage, frozenset(["192.0.2.1"]))
+    assert classify(seen, Snapshot(NOW, (seen,))).findings == ()
+    nat = replace(seen, seen=Seen(UNNAMED, (served(OLD),)))
+    assert classify(nat, Snapshot(NOW, (nat,))).state == "not_reloaded"
+
+
 def test_of_two_certificates_of_a_block_either_may_be_served() -> None:
     told = (pointed(filed(NEW)), pointed(filed(certificate(89, "rsa"))))
     assert classified(served(certificate(89, "rsa")), *told, lineage=held()) == ("healthy", [])

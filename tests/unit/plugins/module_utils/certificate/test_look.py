@@ -107,6 +107,40 @@ def test_the_lineage_is_that_of_the_file(world: World) -> None:
     assert chosen.held.lineage.name == "a"
 
 
+def test_of_two_lineages_of_one_block_it_is_the_served_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [replace(told(f"/live/{name}/full", "api.example"), place="site") for name in ("a", "longer")]
+    world.host, world.served = Configuration(None, tuple(both)), "sha256:/archive/longer/cert1.pem"
+    monkeypatch.setattr(
+        look.certbot_lineages, "archived", lambda lineage: (Path(lineage.archive, "cert1.pem"),)
+    )
+    monkeypatch.setattr(look.tls, "file_chain", lambda path: (str(path),))
+    monkeypatch.setattr(look.x509, "fingerprint", lambda der: f"sha256:{der}")
+    (seen,) = inspect([API], Deadline(5.0)).endpoints
+    assert seen.held is not None
+    assert seen.held.lineage.name == "longer"
+
+
+def test_of_too_many_none_is_left_out_in_silence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look, "CONTAINERS", 1)
+    monkeypatch.setattr(look, "LINEAGES", 1)
+    seen = inspect([API], Deadline(5.0))
+    assert seen.unseen["container other"] == "only 1 are asked"
+    assert "there are 2, more than 1" in seen.unseen["lineages"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.1"])
+def test_another_host_is_told_from_this_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(look.tcp, "is_own", lambda _address: address == "127.0.0.1")
+    (seen,) = inspect([API], Deadline(5.0)).endpoints
+    assert seen.behind is (address != "127.0.0.1")
+    named = replace(API, file=Path("/etc/letsencrypt/live/a/fullchain.pem"))
+    assert not inspect([named], Deadline(5.0)).endpoints[0].behind
+
+
 @pytest.mark.usefixtures("world")
 def test_what_begins_with_another_protocol_is_not_nginx_s() -> None:
     (seen,) = inspect([replace(API, port=5432, starttls="postgres")], Deadline(5.0)).endpoints

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients import certbot
@@ -121,6 +123,12 @@ def test_why_it_failed_is_said_in_the_words_of_the_authority(
     assert problems(Completed((), 1, stdout, stderr)) == expected
 
 
+def test_a_hook_that_prints_many_blank_lines_does_not_stop_it() -> None:
+    started = time.monotonic()
+    assert problems(Completed((), 1, "\n" * 100_000, "The end\n")) == (Problem("", "The end"),)
+    assert time.monotonic() - started < 2
+
+
 def test_a_cure_names_what_it_concerns() -> None:
     assert "http://api.example/.well-known" in certbot.cure(UNAUTHORIZED, "lineage", "/x.conf")
     account = Problem("accountDoesNotExist", "gone")
@@ -142,7 +150,7 @@ def test_only_the_named_lineage_is_renewed_and_without_a_random_delay(
     certbot.renew("api.example")
     certbot.renew("api.example", force=True)
     certbot.renew("api.example", rehearse=True)
-    plain = ["/usr/bin/certbot", "renew", "--cert-name", "api.example"]
+    plain = ["/usr/bin/certbot", "renew", "--cert-name=api.example"]
     plain += ["--non-interactive", "--no-random-sleep-on-renew"]
     assert told == [plain, [*plain, "--force-renewal"], [*plain, "--dry-run"]]
 

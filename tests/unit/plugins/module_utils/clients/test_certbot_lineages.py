@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,24 @@ def write(root: Path, text: str) -> None:
 def only(root: Path) -> Lineage:
     (lineage,) = read(root)
     return lineage
+
+
+def test_what_certbot_itself_does_not_see_is_no_lineage(root: Path) -> None:
+    # Its name would be empty, and certbot takes that for all of them.
+    (root / "renewal/.conf").write_text(CONFIG)
+    (root / "renewal/.saved.conf").write_text(CONFIG)
+    assert only(root).name == "api.example"
+
+
+def test_its_files_are_found_behind_a_link_too(root: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(root)
+    write(
+        link, CONFIG.replace("archive/api.example\n", "archive/api.example/\n").replace("{root}", str(link))
+    )
+    (lineage,) = read(link)
+    assert lineage.archive == f"{link}/archive/api.example"
+    assert lineage.holds(os.path.realpath(lineage.fullchain))
 
 
 def test_a_lineage_of_certbot_is_understood(root: Path) -> None:

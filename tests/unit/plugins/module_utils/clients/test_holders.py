@@ -4,8 +4,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.firebreak.incident.plugins.module_utils.clients import holders
-from ansible_collections.firebreak.incident.plugins.module_utils.clients.procfs import Procfs
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.procfs import Mount, Procfs
 
 
 def test_open_files_are_found_with_how_they_were_opened(tmp_path: Path) -> None:
@@ -21,3 +23,13 @@ def test_open_files_are_found_with_how_they_were_opened(tmp_path: Path) -> None:
             (True, True, True),
         ]
         assert own[0].path == str(path)
+
+
+def test_nothing_is_asked_of_a_file_whose_server_may_be_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = Mount(str(tmp_path), "nfs4", "server:/x", "0:99", frozenset(), frozenset())
+    monkeypatch.setattr(Procfs, "mounts", lambda procfs: (away,))
+    with (tmp_path / "a.log").open("ab") as stream:
+        status = os.fstat(stream.fileno())
+        assert (status.st_dev, status.st_ino) not in holders.uses(Procfs(), lambda: False).of

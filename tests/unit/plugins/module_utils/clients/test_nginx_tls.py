@@ -87,6 +87,18 @@ def test_garbage_and_circles_are_no_certificates(text: str) -> None:
     assert parse({MAIN: text}, MAIN) == ()
 
 
+def test_an_include_takes_only_what_nginx_would() -> None:
+    sites = "/etc/nginx/sites-enabled"
+    common = "ssl_certificate a; ssl_certificate_key a;"
+    files = {
+        MAIN: "http { include sites-enabled/*; server { listen 443 ssl; server_name last.example; } }",
+        f"{sites}/api": f"server {{ listen 443 ssl; server_name api.example; include {sites}/parts/tls; }}",
+        f"{sites}/parts/tls": common,
+        f"{sites}/.api.swp": f"server {{ listen 443 ssl; server_name old.example; {common} }}",
+    }
+    assert [one.names for one in parse(files, MAIN)] == [("api.example",)]
+
+
 def test_the_paths_of_the_host_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     text = PRINTED.replace("/etc/tls/rsa.pem", "/etc/tls/$ssl_server_name.pem")
     text = text.replace("/etc/tls/ecdsa.key", "engine:tpm:key")
@@ -104,9 +116,10 @@ def test_the_paths_of_the_host_are_its_own(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_nginx_refuses_is_read_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     main = tmp_path / "nginx.conf"
-    main.write_text(f"include {tmp_path}/sites/*; include {main};")
+    main.write_text(f"include {tmp_path}/sites/*; include {main}; include {tmp_path}/sites**; include /;")
     (tmp_path / "sites").mkdir()
     (tmp_path / "sites/site").write_text(SITE)
+    (tmp_path / "sites/.site.swp").write_text(SITE)
     monkeypatch.setattr(nginx_tls, "MAIN", str(main))
     monkeypatch.setattr(nginx_tls, "find", lambda _name: "/usr/sbin/nginx")
     monkeypatch.setattr(nginx_tls, "run", lambda *_asked, **_how: said("", 1, BROKEN))

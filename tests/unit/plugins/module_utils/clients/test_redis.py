@@ -123,12 +123,23 @@ def test_errors_have_types(start: Start, answer: bytes, kind: type[Exception]) -
         (b"$99999999999\r\n", "larger than"),
         (b"*99999999999\r\n", "larger than"),
         (b"*1\r\n" * 50, "is not Redis"),
+        (b":" + b"9" * 19 + b"\r\n", "is not Redis"),
+        (b":-" + b"9" * 5000 + b"\r\n", "is not Redis"),
         (b"+" + b"x" * 100_000, "is not Redis"),
     ],
 )
 def test_garbage_and_too_much_are_unreachable(start: Start, answer: bytes, said: str) -> None:
     with Redis(start(answer), within_two_seconds) as connection, pytest.raises(Unreachable, match=said):
         connection.execute("PING")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"*3\r\n" + (b"+" + b"x" * 500 + b"\r\n") * 3, (b"$400\r\n" + b"x" * 400 + b"\r\n") * 3]
+)
+def test_short_items_and_many_answers_are_counted_as_well(start: Start, answer: bytes) -> None:
+    too_large = pytest.raises(Unreachable, match="larger than 1000 bytes")
+    with Redis(start(answer), within_two_seconds, 1000) as connection, too_large:
+        connection.pipeline([("PING",)] * 3)
 
 
 def test_an_error_in_a_pipeline_is_the_reply_to_its_command_only(start: Start) -> None:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,6 +122,60 @@ def test_a_key_that_cannot_be_read_is_said(tmp_path: Path, pem: Path) -> None:
 def test_every_certificate_that_is_presented_is_told(server: int, pem: Path) -> None:
     assert tls.presented_chain("127.0.0.1", server, "api.example", 5.0) == tls.file_chain(pem)
     assert tls.presented_chain("127.0.0.1", server, "127.0.0.1", 5.0) == tls.file_chain(pem)
+
+
+def test_what_a_server_says_behind_its_chain_is_not_read(pem: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as plain:
+            plain.settimeout(5)
+            with context.wrap_socket(plain, server_side=True) as channel:
+                channel.sendall(f"{ssl.PEM_HEADER}\n%\n{ssl.PEM_FOOTER}\n".encode())
+                while True:
+                    channel.sendall(f"{ssl.PEM_HEADER}\n".encode() * 1000)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        chain = tls.presented_chain("127.0.0.1", listener.getsockname()[1], "api.example", 5.0)
+    finally:
+        listener.close()
+        thread.join()
+    assert chain == tls.file_chain(pem)
+
+
+def test_one_that_hangs_up_once_is_not_called_weak(pem: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as plain:
+                plain.settimeout(5)
+                plain.recv(65536)
+            with contextlib.suppress(OSError), listener.accept()[0] as plain:
+                plain.settimeout(5)
+                context.wrap_socket(plain, server_side=True).close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        hands = tls.shake_hands("127.0.0.1", listener.getsockname()[1], "api.example", True, 5.0)
+        thread.join()
+    assert hands == tls.Handshake(error="the server hung up in the middle of the handshake")
+
+
+def test_a_file_of_nothing_but_beginnings_is_read_at_once(tmp_path: Path, pem: Path) -> None:
+    path = tmp_path / "cert.pem"
+    path.write_text(f"{ssl.PEM_HEADER}\n" * 9000)
+    started = time.monotonic()
+    with pytest.raises(Unreachable, match="no certificate"):
+        tls.file_chain(path)
+    path.write_text(f"{ssl.PEM_HEADER}\n" + pem.read_text())
+    assert tls.file_chain(path) == tls.file_chain(pem)
+    assert time.monotonic() - started < 2
 
 
 def test_one_that_speaks_only_what_nobody_does_is_seen_all_the_same(pem: Path) -> None:

@@ -5,6 +5,7 @@ import random
 import shutil
 import ssl
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,39 @@ def test_an_issuer_is_told_by_name_and_where_they_tell_by_key() -> None:
 def test_what_is_no_certificate_is_said(data: bytes) -> None:
     with pytest.raises(Unreachable, match="certificate sha256:"):
         x509.read(data)
+
+
+def element(tag: int, content: bytes) -> bytes:
+    return bytes([tag, 0x84]) + len(content).to_bytes(4, "big") + content
+
+
+def built(not_after: bytes = b"20990101000000Z", subject: bytes = b"") -> bytes:
+    """As little of a certificate as can be."""
+    nothing = element(0x30, b"")
+    validity = element(0x30, element(0x18, b"20200101000000Z") + element(0x18, not_after))
+    fields = element(2, b"\1") + nothing * 2 + validity + element(0x30, subject) + nothing
+    return element(0x30, element(0x30, fields))
+
+
+def test_a_time_that_cannot_be_written_is_none() -> None:
+    assert x509.read(built(b"99991231235959Z")).not_after == 253402300799
+    with pytest.raises(Unreachable):
+        x509.read(built(b"99991231235961Z"))
+
+
+def test_what_is_endless_is_cut_off() -> None:
+    attribute = element(0x30, element(6, b"\x55\x04\x03") + element(12, b"x" * 50_000))
+    read = x509.read(built(subject=element(0x31, attribute)))
+    assert read.subject == "CN=" + "x" * 256
+    assert read.names == (read.subject,)
+
+
+def test_an_object_id_without_end_costs_nothing() -> None:
+    attribute = element(0x30, element(6, b"\xff" * 500_000 + b"\1") + element(12, b"x"))
+    started = time.monotonic()
+    with pytest.raises(Unreachable):
+        x509.read(built(subject=element(0x31, attribute)))
+    assert time.monotonic() - started < 2
 
 
 def test_a_damaged_one_breaks_nothing(der: bytes) -> None:

@@ -76,11 +76,12 @@ def inspected(
     address: str = "192.0.2.1",
     port: int = 443,
     starttls: str | None = None,
+    foreign: bool = False,
 ) -> Inspected:
     endpoint = Endpoint("api.example", address, port, file=Path("/x"), starttls=starttls)
     shown = Served(address, serves.fingerprint, serves) if serves else Served(address, unseen="refused")
     own = (pointed(of.lineage.fullchain, of.filed.certificate),) if of and not told else told
-    return Inspected(Seen(endpoint, (shown,)), own, of)
+    return Inspected(Seen(endpoint, (shown,)), own, of, frozenset([address] if foreign else ()))
 
 
 def scene(*endpoints: Inspected, lineages: tuple[Held, ...] | None = (), **changed: Any) -> Scene:

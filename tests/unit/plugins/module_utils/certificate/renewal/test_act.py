@@ -113,12 +113,13 @@ def test_another_certbot_is_waited_for_and_not_for_ever() -> None:
     assert world.now <= 33
 
 
-def test_what_the_other_certbot_renewed_is_taken() -> None:
-    world = World(LOCKED, LOCKED)
+@pytest.mark.parametrize("force", [False, True])
+def test_what_the_other_certbot_renewed_is_taken_and_not_ordered_again(force: bool) -> None:
+    world = World(LOCKED, DONE)
     workshop = world.workshop()
     workshop.sleep = lambda seconds: setattr(world, "filed", "sha256:theirs")
-    workshop.renew(RENEW)
-    assert len(world.told) == 2
+    workshop.renew({**RENEW, "force": force})
+    assert (world.told, world.filed) == ([(force, False)], "sha256:theirs")
 
 
 def test_what_was_renewed_meanwhile_is_not_renewed_again() -> None:
@@ -145,6 +146,18 @@ def test_a_reload_counts_when_a_handshake_shows_the_file() -> None:
     world.filed = "sha256:new"
     world.workshop().reload(AFTER)
     assert (world.reloads, world.served) == (1, "sha256:new")
+
+
+def test_an_old_worker_that_still_answers_now_and_then_is_waited_for() -> None:
+    world = World()
+    world.filed = "sha256:new"
+    workshop, answers = (
+        world.workshop(),
+        ["old", "new", "new", "old", "new", "new", "new", "new", "new", "old"],
+    )
+    workshop.presented = lambda shown: f"sha256:{answers.pop(0)}"
+    workshop.reload(AFTER)
+    assert answers == ["old"]
 
 
 def test_a_reload_that_changes_nothing_fails_and_says_where() -> None:
@@ -186,4 +199,14 @@ def test_an_address_that_never_answered_proves_nothing_and_stops_nothing() -> No
     workshop.presented = lambda shown: None if shown["address"] == "192.0.2.9" else world.served
     dead = {**SHOWN, "address": "192.0.2.9", "fingerprint": None}
     workshop.reload({**AFTER, "served": [SHOWN, dead]})
+    assert world.reloads == 1
+
+
+def test_where_no_address_answers_nothing_is_proved() -> None:
+    world = World()
+    world.filed = "sha256:new"
+    workshop = world.workshop()
+    workshop.presented = lambda shown: None
+    with pytest.raises(FirebreakError, match="15 s later no address answers"):
+        workshop.reload({**AFTER, "served": [{**SHOWN, "fingerprint": None}]})
     assert world.reloads == 1

@@ -10,11 +10,12 @@ from ansible_collections.firebreak.incident.plugins.module_utils.certificate.ren
     Wish,
     decide,
 )
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.clock import Clock
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.lifecycle import Decision
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import DISRUPTIVE
 
-from .conftest import DUE, EXPIRED, NEW, NOW, certificate, held, inspected, pointed, scene
+from .conftest import DAY, DUE, EXPIRED, NEW, NOW, certificate, held, inspected, pointed, scene
 
 ALL = Wish()
 ONE, FORCED = Wish("api.example"), Wish("api.example", force=True)
@@ -152,6 +153,37 @@ def test_a_file_inside_of_an_image_is_a_copy_and_a_variable_is_not() -> None:
     variable = pointed("$file", None, real="", file=None, certificate="$file")
     assert acts(decide(scene(inspected(EXPIRED, ours, inside), lineages=(ours,)), ALL)) == []
     assert acts(decide(scene(inspected(EXPIRED, ours, variable), lineages=(ours,)), ALL)) != []
+
+
+def test_one_that_somebody_bought_is_not_taken_for_the_one_before() -> None:
+    ours, bought = held(NEW), certificate(60, "bought")
+    decision = decide(scene(inspected(bought, ours, pointed(COPY, bought)), lineages=(ours,)), ALL)
+    assert (decision.symptom, acts(decision), refusals(decision)) == (0, [], [])
+
+
+def test_what_another_host_serves_for_itself_is_not_reloaded_here() -> None:
+    ours, theirs = held(NEW, EXPIRED), certificate(60, "theirs")
+    well = decide(scene(inspected(theirs, ours, foreign=True), lineages=(ours,)), ALL)
+    assert (well.symptom, acts(well), refusals(well)) == (0, [], [])
+    late = decide(scene(inspected(certificate(5, "theirs"), ours, foreign=True), lineages=(ours,)), ALL)
+    assert (late.symptom, acts(late)) == (1, [])
+    assert "renew it there" in refusals(late)[0]
+    # Behind a NAT the address is not this host's, and the certificate is.
+    nat = decide(scene(inspected(EXPIRED, ours, foreign=True), lineages=(ours,)), ALL)
+    assert acts(nat) == ["certificate.reload"]
+
+
+@pytest.mark.parametrize("wish", [ALL, FORCED])
+@pytest.mark.parametrize(
+    ("offset", "orders"), [(-60 * DAY, False), (-30.0, True), (60 * DAY, True), (None, True)]
+)
+def test_a_clock_that_is_fast_orders_nothing(wish: Wish, offset: float | None, orders: bool) -> None:
+    ours = held(EXPIRED)
+    view = scene(inspected(EXPIRED, ours), lineages=(ours,))
+    clock = Clock(True, 0.1, "chrony", False, offset)
+    decision = decide(replace(view, seen=replace(view.seen, clock=clock)), wish)
+    assert bool(acts(decision)) is orders
+    assert orders or "by the clock of this host" in refusals(decision)[0]
 
 
 def test_what_no_lineage_holds_is_said_and_not_hidden() -> None:

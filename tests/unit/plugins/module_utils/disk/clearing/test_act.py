@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
 import os
@@ -16,11 +15,11 @@ import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients import beneath, holders
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.procfs import Procfs, Space
-from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing import pack
+from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing import act
 from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing.act import Workshop
 from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing.manifest import Manifest
 from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing.model import Batch, File
-from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing.pack import Left, Packer
+from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing.pack import Packer
 from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing.reopening import Reopener
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
     FirebreakError,
@@ -45,14 +44,16 @@ def never(identity: Any) -> None:
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has anything open."""
     nothing = holders.Uses(MappingProxyType({}), True)
-    monkeypatch.setattr(holders, "uses", lambda procfs, over, remote=(): nothing)
+    monkeypatch.setattr(holders, "uses", lambda procfs, over: nothing)
 
 
 @pytest.fixture
 def workshop(tmp_path: Path, idle: None) -> Workshop:
     procfs = Procfs()
     manifest = Manifest("run", [str(tmp_path / "state")], lambda path: ROOM)
-    return Workshop(procfs, manifest, Packer([str(tmp_path / "stage")]), Reopener(procfs), never)
+    return Workshop(
+        procfs, manifest, Packer([str(tmp_path / "stage")], manifest.note), Reopener(procfs), never
+    )
 
 
 def delete(workshop: Workshop, *files: File) -> None:
@@ -184,40 +185,6 @@ def test_a_compressed_log_keeps_every_line_and_its_rights(workshop: Workshop, tm
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.log.1.gz"]
 
 
-def _no_room(*_any: Any) -> int:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-@pytest.mark.usefixtures("idle")
-def test_without_room_beside_it_the_result_is_put_together_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Packer, "_beside", _no_room)
-    path = _file(tmp_path / "a.log.1")
-    file = found(path)
-    with beneath.directory(str(tmp_path)) as folder:
-        with pytest.raises(Left, match="no room"):
-            Packer([str(tmp_path / "stage")]).pack(file, folder)
-        assert path.read_bytes() == LINES
-        elsewhere = Path("/dev/shm") / f"firebreak-test-{os.getpid()}"
-        try:
-            Packer([str(elsewhere)]).pack(file, folder)
-            assert gzip.decompress((tmp_path / "a.log.1.gz").read_bytes()) == LINES
-            assert not path.exists()
-            assert not elsewhere.exists()
-
-            again = found(_file(tmp_path / "b.log.1"))
-            monkeypatch.setattr(pack, "_copy", _no_room)
-            with pytest.raises(FirebreakError, match="its lines are in"):
-                Packer([str(elsewhere)]).pack(again, folder)
-            (staged,) = elsewhere.iterdir()
-            assert gzip.decompress(staged.read_bytes()) == LINES
-        finally:
-            for each in elsewhere.glob("*"):
-                each.unlink()
-            elsewhere.rmdir()
-
-
 def test_a_log_whose_compressed_name_is_taken_stays(workshop: Workshop, tmp_path: Path) -> None:
     path = _file(tmp_path / "a.log.1")
     _file(tmp_path / "a.log.1.gz", b"somebody's")
@@ -238,3 +205,71 @@ def test_a_log_turned_over_gets_its_name_back_when_the_writer_keeps_it(
         workshop.turn_over(identity)
     assert found(path).key == file.key
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.log"]
+
+
+def turn_over(workshop: Workshop, path: Path) -> None:
+    batch = Batch(str(path.parent), (found(path),))
+    workshop.batches[batch.digest] = batch
+    workshop.turn_over({"batch": batch.digest, "pid": os.getpid(), "started": 1, "name": "nginx"})
+
+
+def _led_elsewhere(path: Path, secret: Path) -> None:
+    path.unlink()
+    path.symlink_to(secret)
+
+
+def _turned_by_another(path: Path, secret: Path) -> None:
+    path.rename(path.with_name("a.log.1"))
+    path.write_bytes(b"a line of the next one")
+
+
+@pytest.mark.parametrize("change", [_led_elsewhere, _turned_by_another])
+@pytest.mark.parametrize("moment", ["opened", "name_it"])
+def test_a_name_that_leads_elsewhere_right_then_is_neither_linked_nor_replaced(
+    workshop: Workshop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path, Path], None],
+    moment: str,
+) -> None:
+    path = _file(tmp_path / "a.log")
+    secret = _file(tmp_path / "secret", b"secret")
+    before = getattr(beneath, moment)
+    waits = [True]
+
+    def in_between(*words: Any) -> Any:
+        if waits.pop() if waits else False:
+            change(path, secret)
+        return before(*words)
+
+    monkeypatch.setattr(beneath, moment, in_between)
+    with pytest.raises(FirebreakError):
+        turn_over(workshop, path)
+    assert secret.stat().st_nlink == 1
+    assert not [each.name for each in tmp_path.iterdir() if each.name.startswith("a.log-")]
+    if change is _turned_by_another:
+        assert path.read_bytes() == b"a line of the next one"
+    else:
+        assert path.is_symlink()
+
+
+def test_what_a_program_is_asked_to_let_go_of_is_written_down(workshop: Workshop, tmp_path: Path) -> None:
+    gone = found(_file(tmp_path / "auth.log"))
+    with pytest.raises(IdentityChanged):
+        workshop.reopen(
+            {"pid": os.getpid(), "started": 1, "name": "rsyslogd", "bytes": 1, "files": [gone.as_dict()]}
+        )
+    (line,) = (tmp_path / "state/manifests/run.jsonl").read_text().splitlines()
+    assert json.loads(line)["files"][0]["inode"] == gone.inode
+
+
+def test_evidence_that_cannot_be_read_to_its_end_stays(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless, other = tmp_path / "auth.log.1", _file(tmp_path / "app.log.1")
+    with endless.open("wb") as stream:
+        stream.truncate(1 << 42)
+    monkeypatch.setattr(act, "DIGEST_SECONDS", 0.0)
+    delete(workshop, found(endless), found(other))
+    assert (endless.exists(), other.exists()) == (True, False)
+    assert workshop.work[0]["left"] == 1

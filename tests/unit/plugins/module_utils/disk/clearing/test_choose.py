@@ -23,8 +23,10 @@ from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing.m
     Place,
     Policy,
     Snapshot,
+    Spare,
     Writer,
 )
+from ansible_collections.firebreak.incident.plugins.module_utils.postgres.backup.catalogue import Backup
 
 MIB = 1024 * 1024
 DAY = 86400
@@ -123,6 +125,12 @@ def test_the_oldest_goes_first_and_what_is_open_stays() -> None:
         "/var/log/btmp.1",
         "/var/log/sudo.log.1",
         "/opt/app/logs/security.log.1",
+        "/var/log/cron.1",
+        "/var/log/mail.log.1",
+        "/var/log/dpkg.log.1",
+        "/var/log/apt/history.log.1.gz",
+        "/var/log/postgresql/postgresql-15-main.log.1",
+        "/opt/app/logs/api-audit.log.1",
     ],
 )
 def test_evidence_stays_while_an_incident_is_open_and_is_still_compressed(path: str) -> None:
@@ -241,3 +249,43 @@ def test_a_directory_that_cannot_be_written_to_is_not_resolved() -> None:
 )
 def test_logs_are_told_by_their_names(name: str, kind: str | None) -> None:
     assert kind_of(name) == kind
+
+
+def test_what_is_deleted_and_open_is_the_last_copy_while_an_incident_is_open() -> None:
+    gone = File("/var/log/auth.log", DEVICE, 3, 1, 1, 30 * MIB)
+    seen = snapshot(holders=(Holder(5, 1, "rsyslogd", DEVICE, (gone,), "SIGHUP"),))
+    assert choose(seen, policy("reopen")).acts
+    kept = replace(seen, incident=Incident("this host is isolated"))
+    choice = choose(kept, policy("reopen"))
+    assert not choice.acts
+    assert "isolated" in choice.refusals[0].reason
+    assert not potential(kept, policy("caches"))
+    assert choose(replace(kept, holders=(_of_the_app(kept.holders[0]),)), policy("reopen")).acts
+
+
+def _of_the_app(holder: Holder) -> Holder:
+    return replace(holder, files=(replace(holder.files[0], path="/opt/app/app.log"),))
+
+
+def test_backups_of_before_a_break_in_stay_while_it_is_looked_into() -> None:
+    backup = Backup("/b/app.dump", "custom", "app", 90 * MIB, NOW - DAY, 4, 1)
+    seen = snapshot(spares=(Spare(backup, DEVICE, 90 * MIB),))
+    assert [act.action for act in choose(seen, policy("backups")).acts] == ["disk.backup.delete"]
+    choice = choose(replace(seen, incident=Incident("said so")), policy("backups"))
+    assert not choice.acts
+    assert len(choice.refusals) == 1
+
+
+def test_a_file_that_is_mostly_holes_is_not_compressed() -> None:
+    hollow = log("/var/log/app.log.1")
+    hollow = replace(hollow, file=replace(hollow.file, size=1 << 62))
+    assert not choose(snapshot(logs=(hollow,)), policy("compress")).acts
+
+
+def test_no_name_of_a_process_or_its_unit_moves_a_cursor() -> None:
+    gone = File("/srv/a.bin", DEVICE, 3, 1, 1, 30 * MIB)
+    holder = Holder(5, 1, "a\x1b[2J", DEVICE, (gone,), unit="b\x1b[2J.service")
+    seen = snapshot(holders=(holder,))
+    findings = decide(seen, policy(), choose(seen, policy())).findings
+    said = [each for each in findings if each.id == "disk.deleted.held"]
+    assert not any("\x1b" in text for each in said for text in (each.subject, each.summary))

@@ -18,3 +18,9 @@ def test_data_is_told_by_where_it_lies() -> None:
     ):
         assert why_not(path)
     assert why_not("/var/log/app.log.1") is None
+
+
+def test_what_no_program_makes_anew_stays() -> None:
+    assert why_not("/var/log/wtmp")
+    assert why_not("/var/log/btmp")
+    assert why_not("/var/log/wtmp.1") is None

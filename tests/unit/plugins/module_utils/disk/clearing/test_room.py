@@ -11,13 +11,26 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
     BadInput,
 )
 
+MIB = 1024 * 1024
+
 
 @pytest.mark.parametrize(
     ("free", "expected"),
-    [(None, 100), ("15%", 150), ("0.5 %", 5), ("200", 200), ("1k", BadInput), ("x", BadInput)],
+    [
+        (None, 100 * MIB),
+        ("15%", 150 * MIB),
+        ("0.5 %", 5 * MIB),
+        ("200m", 200 * MIB),
+        ("1g", BadInput),
+        ("x", BadInput),
+        ("150%", BadInput),
+        ("-5%", BadInput),
+        # Fifteen bytes: percent or gigabytes were meant.
+        ("15", BadInput),
+    ],
 )
 def test_the_aim_is_a_share_of_what_users_can_use(free: str | None, expected: Any) -> None:
-    size = Space(total=1200, free=500, available=300, inodes=1, inodes_available=1)
+    size = Space(1200 * MIB, 500 * MIB, 300 * MIB, inodes=1, inodes_available=1)
     if isinstance(expected, int):
         assert aim_of(free, size) == expected
     else:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.redis import ServerError
+from ansible_collections.firebreak.incident.plugins.module_utils.deadlines import Deadline
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
     Declined,
     FirebreakError,
@@ -30,6 +31,7 @@ class Redis:
         self.told: list[tuple[Any, ...]] = []
         self.refuses: dict[str, str] = {}
         self.keys = 100
+        self.info: Any = ""
 
     def __enter__(self) -> Redis:
         return self
@@ -45,6 +47,8 @@ class Redis:
                 error.code = text.partition(" ")[0]
                 raise error
         if words[0] == "INFO":
+            if self.info != "":
+                return self.info
             return f"role:{self.role}\r\nrun_id:{RUN}\r\nused_memory:{self.used}\r\n"
         if command == "CONFIG GET":
             return [words[2], self.settings[words[2]]] if words[2] in self.settings else []
@@ -63,6 +67,13 @@ class Redis:
             except FirebreakError as error:
                 answers.append(error)
         return answers
+
+
+class Rounded(dict[str, str]):
+    """Takes no new value, and says nothing."""
+
+    def __setitem__(self, name: str, value: str) -> None:
+        pass
 
 
 @pytest.fixture
@@ -131,6 +142,13 @@ def test_a_file_that_cannot_be_written_is_no_failure(redis: Redis) -> None:
         perform("redis.persist", identity)
 
 
+def test_a_setting_that_was_changed_to_something_else_is_a_failure(redis: Redis) -> None:
+    redis.settings = Rounded(redis.settings)
+    with pytest.raises(FirebreakError, match="set to 200 and is 100") as caught:
+        perform("redis.maxmemory", RAISED)
+    assert not isinstance(caught.value, (Declined, IdentityChanged))
+
+
 def test_a_setting_that_is_refused_is_no_failure(redis: Redis) -> None:
     redis.refuses["CONFIG SET"] = "NOPERM this user has no permissions"
     with pytest.raises(Declined, match="NOPERM"):
@@ -187,6 +205,59 @@ def test_a_survey_adds_up_the_types() -> None:
     connection = Walked(["0", 3, 0, 0, 0, 2, "string", 2, "list", 1])
     tally = removal.survey(connection, "c:*")
     assert (tally.matching, tally.lasting, dict(tally.types)) == (3, 2, {"string": 2, "list": 1})
+
+
+@pytest.mark.parametrize(("only_lasting", "steps"), [(False, 1), (True, 2)])
+def test_a_survey_ends_early_only_when_it_has_found_what_it_is_for(only_lasting: bool, steps: int) -> None:
+    connection = Walked(["7", 9, 0, 0, 0, 0, "string", 9], ["0", 1, 0, 0, 0, 1, "string", 1])
+    work = removal.Work("survey", "c:*", only_lasting=only_lasting)
+    assert walk(connection, work, took=removal.ENOUGH).steps == steps
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "OK",
+        [],
+        ["0", "3", 0, 0, 0, 0],
+        ["0", 3, -3, 0, 0, 0],
+        ["0", 3, None, 0, 0, 0],
+        ["0", 3, 0, 0, 0, 0, ["string"], 3],
+        ["0", 3, 0, 0, 0, 0, "string", []],
+    ],
+)
+def test_an_answer_that_makes_no_sense_ends_the_work(answer: Any) -> None:
+    with pytest.raises(FirebreakError, match="makes no sense"):
+        walk(Walked(answer), removal.Work("unlink", "c:*", max_keys=5))
+
+
+def test_an_undo_that_did_not_come_to_the_end_is_no_success(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(act, "carry_out", lambda _connection, _work, _seconds, _tally: None)
+    identity = {"database": 0, "pattern": "c:*", "at": 1, "spread": 1, "cluster": False}
+    with pytest.raises(FirebreakError, match="the others still expire"):
+        perform("redis.ttl.remove", identity)
+
+
+@pytest.mark.parametrize("answer", [["a", "list"], None, 7])
+def test_a_server_whose_figures_make_no_sense_is_left_alone(redis: Redis, answer: Any) -> None:
+    redis.info = answer
+    with pytest.raises(FirebreakError, match="makes no sense"):
+        perform("redis.maxmemory", RAISED)
+    assert redis.told == []
+
+
+def test_every_wait_is_within_a_time_for_all_of_it(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[Callable[[], float]] = []
+    monkeypatch.setattr(act, "session", lambda _server, remaining: waits.append(remaining) or redis)
+    now = [0.0]
+    monkeypatch.setattr(act, "Deadline", lambda seconds: Deadline(seconds, lambda: now[0]))
+    perform("redis.maxmemory", RAISED)
+    # Long enough for an answer, and an answer that drips comes to an end.
+    assert waits[0]() == act.SECONDS
+    now[0] = 60.0
+    assert waits[0]() < 1
 
 
 @pytest.mark.parametrize(

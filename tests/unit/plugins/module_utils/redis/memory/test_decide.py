@@ -155,6 +155,9 @@ class TestRaise:
 
     def test_on_another_host_nothing_is_raised_blindly(self) -> None:
         assert "nothing is raised blindly" in refusal(memory(room=Room()))
+        # In a container that cannot be asked about, the memory of the host is not its own.
+        around = Room(total=8192 * MIB, available=4096 * MIB)
+        assert "what limits its memory cannot be seen" in refusal(memory(room=around))
         named = only(decide(View(memory(room=Room(), config_file="")), wish(maxmemory=100 * MIB)))
         assert (named.status, named.identity["to"]) == ("planned", str(100 * MIB))
 
@@ -274,6 +277,27 @@ class TestEvict:
         mixed = self.sampled(pattern("cache:*", without_ttl=0.0), pattern("jobs:*"))
         act = only(decide(View(mixed), wish("evict", policy="volatile-lru", caches=["cache:*"])))
         assert act.status == "planned"
+
+    def test_a_few_keys_with_a_ttl_among_thousands_without_are_within_its_reach(self) -> None:
+        jobs = replace(pattern("jobs:*", without_ttl=100.0), ttl_seconds=900)
+        mixed = self.sampled(pattern("cache:*", without_ttl=0.0), jobs)
+        asked = wish("evict", policy="volatile-lru", caches=["cache:*"])
+        assert "no declared cache: jobs:*" in refusal(mixed, asked)
+
+    def test_keys_that_were_not_all_looked_at_may_be_lost_and_that_is_destructive(self) -> None:
+        caches = self.sampled(pattern("cache:*"))
+        assert caches.sample is not None
+        partly = replace(caches, sample=replace(caches.sample, total=5_000_000, complete=False))
+        act = only(decide(View(partly), wish("evict", policy="allkeys-lru", caches=["cache:*"])))
+        assert act.risk == "destructive"
+        assert "of the 5000000 there are, others may be lost" in act.reason
+
+    def test_a_database_that_nobody_looked_into_may_hold_anything(self) -> None:
+        caches = self.sampled(pattern("cache:*"))
+        assert caches.sample is not None
+        unmet = replace(caches.sample, databases={0: 10, 3: 5_000_000}, complete=False)
+        asked = wish("evict", policy="allkeys-lru", caches=["cache:*"])
+        assert "no key of db3 was looked at" in refusal(replace(caches, sample=unmet), asked)
 
     def test_a_volatile_policy_without_ttls_is_useless(self) -> None:
         lasting = self.sampled(pattern("cache:*"), db0="keys=1000,expires=0,avg_ttl=0")

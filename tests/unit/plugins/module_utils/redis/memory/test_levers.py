@@ -42,6 +42,9 @@ def test_what_every_key_begins_with(pattern: str, start: str) -> None:
         ("cache\\:x*", ["cache:*"], "cache:*"),
         # Declared too wide, it vouches for nothing but itself.
         ("session:*", ["*"], None),
+        # The star of this one is a character: it is a single key.
+        ("cache:\\*session", ["cache:\\*"], None),
+        ("\\[a\\]:x*", ["\\[a\\]:*"], "\\[a\\]:*"),
         ("a:1:tmp", ["a:*:tmp"], None),
         ("session:*", [], None),
     ],

@@ -146,3 +146,12 @@ def test_latency_events_come_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None
     seen, _pauses = look(monkeypatch, FakeRedis({"INFO": INFO, "LATENCY": events}))
     (event,) = seen.latency
     assert (event.event, event.seconds, event.worst_seconds) == ("command", 0.25, 1.5)
+
+
+@pytest.mark.parametrize("odd", [NO, "nan", "inf", "1e999", None])
+def test_a_figure_that_is_none_is_left_out(odd: Any) -> None:
+    assert module._flat(["peak", 5, "odd", odd, "db.0", ["odd", odd]]) == {
+        "peak": 5,
+        "odd": None,
+        "db.0": {"odd": None},
+    }
