@@ -15,10 +15,10 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.firebreak.incident.plugins.module_utils.clients.command import UNPACKED_IN
 from ansible_collections.firebreak.incident.plugins.plugin_utils.in_memory import (
     MEMORY,
     PLACES,
-    UNPACKED_IN,
     InMemoryAction,
     was_not_unpacked,
 )
@@ -61,7 +61,8 @@ class Host:
         monkeypatch.setattr(ActionBase, "_execute_module", execute)
         monkeypatch.setattr(ActionBase, "_remove_tmp_path", remove)
         self.shell = Shell()
-        self.action: Any = object.__new__(type("Action", (InMemoryAction,), {"run": None}))
+        kind: Any = type("Action", (InMemoryAction,), {"run": None})
+        self.action: Any = object.__new__(kind)
         self.action._task = SimpleNamespace(environment=[{"TMPDIR": "/data"}])
         self.action._connection = SimpleNamespace(_shell=self.shell)
 

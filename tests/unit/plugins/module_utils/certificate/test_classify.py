@@ -40,10 +40,19 @@ NAMED = Endpoint("api.example", "192.0.2.1", 443, file=Path(FULL))
 UNNAMED = replace(NAMED, file=None)
 ISSUER = Certificate("sha256:ca", 0, NOW * 2, "CN=root", "02", (), subject="CN=ca")
 LINEAGE = Lineage(
-    "api.example", "/etc/letsencrypt/renewal/api.example.conf", LIVE, ARCHIVE, f"{LIVE}/cert.pem",
-    f"{LIVE}/chain.pem", FULL, f"{LIVE}/privkey.pem", "https://acme.example/dir", "webroot", account="a1",
+    "api.example",
+    "/etc/letsencrypt/renewal/api.example.conf",
+    LIVE,
+    ARCHIVE,
+    certificate=f"{LIVE}/cert.pem",
+    chain=f"{LIVE}/chain.pem",
+    fullchain=FULL,
+    key=f"{LIVE}/privkey.pem",
+    server="https://acme.example/dir",
+    authenticator="webroot",
+    account="a1",
     account_present=True,
-)  # fmt: skip
+)
 
 
 def certificate(left: float, digest: str) -> Certificate:

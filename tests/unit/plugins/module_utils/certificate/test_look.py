@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,16 @@ from ansible_collections.firebreak.incident.plugins.module_utils.certificate.obs
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.certificate.observe import (
     Snapshot as Observed,
+)
+from ansible_collections.firebreak.incident.plugins.module_utils.clients import (
+    certbot_lineages,
+    clock,
+    docker,
+    nginx_tls,
+    systemd,
+    tcp,
+    tls,
+    x509,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.certbot_lineages import Lineage
 from ansible_collections.firebreak.incident.plugins.module_utils.clients.docker import Place
@@ -76,18 +87,18 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
     monkeypatch.setattr(look, "observe", world.observe)
     monkeypatch.setattr(look, "read_file", lambda path: Filed(str(path), certificate(str(path))))
-    monkeypatch.setattr(look.tls, "key_fits", lambda _certificate, _key: True)
-    monkeypatch.setattr(look.os.path, "realpath", lambda path: path)
-    monkeypatch.setattr(look.certbot_lineages, "read", lambda: world.answer(world.lineages))
-    monkeypatch.setattr(look.certbot_lineages, "archived", lambda _lineage: ())
-    monkeypatch.setattr(look.nginx_tls, "on_host", lambda _deadline: world.answer(world.host))
-    monkeypatch.setattr(look.docker, "socket_path", lambda: Path("/run/docker.sock"))
-    monkeypatch.setattr(look.docker, "places", lambda _path, _remaining: (WEB, OTHER, FAR))
+    monkeypatch.setattr(tls, "key_fits", lambda _certificate, _key: True)
+    monkeypatch.setattr(os.path, "realpath", lambda path: path)
+    monkeypatch.setattr(certbot_lineages, "read", lambda: world.answer(world.lineages))
+    monkeypatch.setattr(certbot_lineages, "archived", lambda _lineage: ())
+    monkeypatch.setattr(nginx_tls, "on_host", lambda _deadline: world.answer(world.host))
+    monkeypatch.setattr(docker, "socket_path", lambda: Path("/run/docker.sock"))
+    monkeypatch.setattr(docker, "places", lambda _path, _remaining: (WEB, OTHER, FAR))
     monkeypatch.setattr(
-        look.nginx_tls, "in_container", lambda _path, place, _deadline: world.answer(world.inside[place.name])
+        nginx_tls, "in_container", lambda _path, place, _deadline: world.answer(world.inside[place.name])
     )
-    monkeypatch.setattr(look.systemd, "booted", lambda: False)
-    monkeypatch.setattr(look.clock, "read", lambda _timeout: None)
+    monkeypatch.setattr(systemd, "booted", lambda: False)
+    monkeypatch.setattr(clock, "read", lambda _timeout: None)
     return world
 
 
@@ -112,11 +123,9 @@ def test_of_two_lineages_of_one_block_it_is_the_served_one(
 ) -> None:
     both = [replace(told(f"/live/{name}/full", "api.example"), place="site") for name in ("a", "longer")]
     world.host, world.served = Configuration(None, tuple(both)), "sha256:/archive/longer/cert1.pem"
-    monkeypatch.setattr(
-        look.certbot_lineages, "archived", lambda lineage: (Path(lineage.archive, "cert1.pem"),)
-    )
-    monkeypatch.setattr(look.tls, "file_chain", lambda path: (str(path),))
-    monkeypatch.setattr(look.x509, "fingerprint", lambda der: f"sha256:{der}")
+    monkeypatch.setattr(certbot_lineages, "archived", lambda lineage: (Path(lineage.archive, "cert1.pem"),))
+    monkeypatch.setattr(tls, "file_chain", lambda path: (str(path),))
+    monkeypatch.setattr(x509, "fingerprint", lambda der: f"sha256:{der}")
     (seen,) = inspect([API], Deadline(5.0)).endpoints
     assert seen.held is not None
     assert seen.held.lineage.name == "longer"
@@ -134,7 +143,7 @@ def test_of_too_many_none_is_left_out_in_silence(world: World, monkeypatch: pyte
 def test_another_host_is_told_from_this_one(
     world: World, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
-    monkeypatch.setattr(look.tcp, "is_own", lambda _address: address == "127.0.0.1")
+    monkeypatch.setattr(tcp, "is_own", lambda _address: address == "127.0.0.1")
     (seen,) = inspect([API], Deadline(5.0)).endpoints
     assert seen.behind is (address != "127.0.0.1")
     named = replace(API, file=Path("/etc/letsencrypt/live/a/fullchain.pem"))

@@ -15,6 +15,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
     FirebreakError,
     IdentityChanged,
 )
+from ansible_collections.firebreak.incident.plugins.module_utils.redis.entry import SECONDS
 from ansible_collections.firebreak.incident.plugins.module_utils.redis.memory import act, probe, removal
 from ansible_collections.firebreak.incident.plugins.module_utils.redis.memory.act import Levers, performers
 from ansible_collections.firebreak.incident.plugins.module_utils.redis.server import Server
@@ -172,7 +173,8 @@ class Walked:
     """A connection whose script answers are given."""
 
     def __init__(self, *answers: list[Any]) -> None:
-        self.answers, self.asked = list(answers), []
+        self.answers = list(answers)
+        self.asked: list[Any] = []
 
     def execute(self, *words: Any) -> Any:
         self.asked.append(words)
@@ -202,7 +204,7 @@ def test_slow_steps_become_shorter_and_quick_ones_longer() -> None:
 
 
 def test_a_survey_adds_up_the_types() -> None:
-    connection = Walked(["0", 3, 0, 0, 0, 2, "string", 2, "list", 1])
+    connection: Any = Walked(["0", 3, 0, 0, 0, 2, "string", 2, "list", 1])
     tally = removal.survey(connection, "c:*")
     assert (tally.matching, tally.lasting, dict(tally.types)) == (3, 2, {"string": 2, "list": 1})
 
@@ -250,12 +252,17 @@ def test_a_server_whose_figures_make_no_sense_is_left_alone(redis: Redis, answer
 
 def test_every_wait_is_within_a_time_for_all_of_it(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[Callable[[], float]] = []
-    monkeypatch.setattr(act, "session", lambda _server, remaining: waits.append(remaining) or redis)
+
+    def session(_server: object, remaining: Callable[[], float]) -> Redis:
+        waits.append(remaining)
+        return redis
+
+    monkeypatch.setattr(act, "session", session)
     now = [0.0]
     monkeypatch.setattr(act, "Deadline", lambda seconds: Deadline(seconds, lambda: now[0]))
     perform("redis.maxmemory", RAISED)
     # Long enough for an answer, and an answer that drips comes to an end.
-    assert waits[0]() == act.SECONDS
+    assert waits[0]() == SECONDS
     now[0] = 60.0
     assert waits[0]() < 1
 

@@ -39,13 +39,17 @@ MIB = 1024**2
 LIMIT = 64 * MIB
 SERVER = {"server": {"host": "127.0.0.1", "port": 6379, "socket": None, "tls": False}}
 DEFAULT = ("expire", "purge", "raise")
-STALE = {"expired_stale_perc": "40.00", "used_memory": LIMIT // 2}
+STALE: dict[str, Any] = {"expired_stale_perc": "40.00", "used_memory": LIMIT // 2}
 CONFIG = {MAXMEMORY: str(LIMIT), POLICY: "noeviction", EFFORT: "1", "save": ""}
 
 
 def memory(config: dict[str, str] | None = None, room: Room | None = None, **changed: Any) -> Memory:
     """Full of sessions, on a host with plenty."""
-    full = {"used_memory": LIMIT, "mem_not_counted_for_evict": 0, "used_memory_rss": LIMIT + 10 * MIB}
+    full: dict[str, Any] = {
+        "used_memory": LIMIT,
+        "mem_not_counted_for_evict": 0,
+        "used_memory_rss": LIMIT + 10 * MIB,
+    }
     full.update(maxmemory=LIMIT, maxmemory_policy="noeviction", db0="keys=1000,expires=1000,avg_ttl=9")
     info = {**INFO, **{name: str(value) for name, value in {**full, **changed}.items()}}
     return Memory(
@@ -206,7 +210,11 @@ class TestMildest:
     def test_only_much_waste_is_purged_and_only_where_the_allocator_can(
         self, allocator: str, planned: bool
     ) -> None:
-        waste = {"allocator_resident": 300 * MIB, "allocator_active": 60 * MIB, "used_memory_rss": 310 * MIB}
+        waste: dict[str, Any] = {
+            "allocator_resident": 300 * MIB,
+            "allocator_active": 60 * MIB,
+            "used_memory_rss": 310 * MIB,
+        }
         wasted = memory(mem_allocator=allocator, used_memory=LIMIT // 2, **waste)
         decision = decide(View(wasted), wish())
         assert [act.action for act in decision.plan.acts] == (["redis.purge"] if planned else [])

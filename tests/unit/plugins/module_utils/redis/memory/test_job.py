@@ -79,7 +79,7 @@ def test_keys_that_a_short_look_did_not_meet_may_be_there(tally: Tally, given: d
 
 def test_of_two_runs_each_can_be_taken_back(tally: Tally) -> None:
     tally.whole, tally.matching, tally.lasting = True, 5, 5
-    entries = []
+    entries: list[Entry] = []
     for run, ttl in (("first", "1h"), ("second", "2h")):
         job = module.job(params(levers=["ttl"], pattern="cache:*", ttl=ttl, max_keys=2))
         (act,) = job.decide(job.observe()).plan.acts

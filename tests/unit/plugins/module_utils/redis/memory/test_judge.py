@@ -29,7 +29,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.redis.observe i
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "redis"
 MIB = 1024**2
 LIMIT = 64 * MIB
-FULL = {"used_memory": LIMIT, "used_memory_dataset": LIMIT - MIB}
+FULL: dict[str, Any] = {"used_memory": LIMIT, "used_memory_dataset": LIMIT - MIB}
 
 
 def memory(sample: Sample | None = None, later: dict[str, Any] | None = None, **changed: Any) -> Memory:
@@ -176,7 +176,11 @@ def test_other_causes_are_told_apart_each_with_its_lever(
 
 
 def test_purging_is_advised_only_where_the_allocator_can() -> None:
-    wasted = {"allocator_active": 100 * MIB, "allocator_resident": 300 * MIB, "used_memory_rss": 310 * MIB}
+    wasted: dict[str, Any] = {
+        "allocator_active": 100 * MIB,
+        "allocator_resident": 300 * MIB,
+        "used_memory_rss": 310 * MIB,
+    }
     assert found(memory(mem_allocator="libc", **wasted))["redis.memory.allocator"].remedy is None
 
 
@@ -199,13 +203,13 @@ def test_a_limit_that_the_container_does_not_have_is_wrong() -> None:
 
 
 def test_a_policy_for_keys_with_a_ttl_needs_such_keys() -> None:
-    wrong = {"maxmemory_policy": "volatile-lru", "db0": "keys=1000,expires=20"}
+    wrong: dict[str, Any] = {"maxmemory_policy": "volatile-lru", "db0": "keys=1000,expires=20"}
     assert found(memory(**wrong))["redis.memory.policy"].level == "notice"
     assert found(memory(**{**wrong, "db0": "keys=1000,expires=900"})) == {}
 
 
 def test_sessions_under_a_policy_that_evicts_anything_are_named() -> None:
-    policy = {"maxmemory_policy": "allkeys-lru"}
+    policy: dict[str, Any] = {"maxmemory_policy": "allkeys-lru"}
     keys = (session(1, ttl=60), Key("page:1", 0, "string", 10, True))
     assert found(memory(sample(*keys), **policy))["redis.memory.evictable"].level == "notice"
     evicting = memory(sample(*keys), {"evicted_keys": 70}, **policy)
