@@ -69,7 +69,7 @@ def contained(
     checked_state = {host: host_state(host) for host in HOSTS}
     assert all(connection.alive() for connection in held.values()), "check mode ended connections"
     applied = module_play("contain_security")
-    alive = {source: connection.alive() for source, connection in held.items()}
+    alive = {source: not connection.dies() for source, connection in held.items()}
     again = module_play("contain_security")
     yield Run(before, checked_state, checked, applied, alive, again)
     lab.reset()

@@ -187,8 +187,7 @@ def isolated(
     run.state["checked"] = [line for host in HOSTS for line in rule_sets(host_state, host)]
 
     run.plays["applied"] = play("isolated")
-    time.sleep(1.6)  # how long a stream is silent before the client calls it dead
-    run.alive = {key: connection.alive() for key, connection in run.held.items()}
+    run.alive = {key: not connection.dies() for key, connection in run.held.items()}
     run.heard = {sender: sender.heard(lab) for sender in SENDERS}
     doors = [(host, family, port) for host in HOSTS for family in FAMILIES for port in (22, 443)]
     with ThreadPoolExecutor(max_workers=len(doors)) as pool:

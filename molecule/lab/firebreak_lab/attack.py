@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from .model import ATTACKERS, CLIENT, LabError, address, lab_hosts
 
 SERVER_NAMES = {"zekka1": "api.zekka.example", "matrixon1": "matrixon.example"}
 WEB_PORTS = (80, 443, 8448)
+# A connection is called dead after a silence; it has so many seconds to fall silent.
+FELT_WITHIN = 4.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ class Connection:
     def alive(self) -> bool:
         """True while the other side still answers on this very connection."""
         return bool(self.state()["alive"])
+
+    def dies(self) -> bool:
+        """Whether it is dead by now, or soon: that nothing is heard any more shows only after a while."""
+        end = time.monotonic() + FELT_WITHIN
+        while self.alive():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.2)
+        return True
 
     def close(self) -> None:
         """Close it from the client's side."""
