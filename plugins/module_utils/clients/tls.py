@@ -67,7 +67,8 @@ def shake_hands(
         except (OSError, ValueError, FirebreakError) as error:
             if not isinstance(error, ssl.SSLError) or deadline.over:
                 return Handshake(error=_reason(error, timeout))
-            hung_up = isinstance(error, ssl.SSLEOFError)
+            # Some releases of Python have no class of its own for that with OpenSSL 3.
+            hung_up = isinstance(error, ssl.SSLEOFError) or "UNEXPECTED_EOF" in str(error.reason)
     try:
         der, version = _presented(place, _tolerant(), deadline)
     except (OSError, ValueError, FirebreakError) as error:
