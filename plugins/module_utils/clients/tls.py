@@ -25,6 +25,8 @@ FILE_BUDGET, CHAIN_BUDGET = 256 * 1024, 1024 * 1024
 EXPIRED_CODES = (9, 10)
 ISSUER_CODES = (2, 20, 21)
 NAME_CODES = (62, 63, 64)
+# Releases of Python do not agree on what that is.
+HANGING_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 MODERN = ("TLSv1.2", "TLSv1.3")
 _BEGIN = re.compile(r"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----")
 _END = re.compile(r"-----END (?:TRUSTED |X509 )?CERTIFICATE-----")
@@ -67,8 +69,7 @@ def shake_hands(
         except (OSError, ValueError, FirebreakError) as error:
             if not isinstance(error, ssl.SSLError) or deadline.over:
                 return Handshake(error=_reason(error, timeout))
-            # Some releases of Python have no class of its own for that with OpenSSL 3.
-            hung_up = isinstance(error, ssl.SSLEOFError) or "UNEXPECTED_EOF" in str(error.reason)
+            hung_up = isinstance(error, HANGING_UP)
     try:
         der, version = _presented(place, _tolerant(), deadline)
     except (OSError, ValueError, FirebreakError) as error:
