@@ -81,8 +81,8 @@ def test_memory_comes_after_a_place_that_the_inventory_names(monkeypatch: pytest
 def test_python_looks_where_it_is_told_before_it_writes_to_the_disk(tmp_path: Path) -> None:
     environment = dict(zip(UNPACKED_IN, ["/nowhere", str(tmp_path)], strict=True))
     ask = "import tempfile; print(tempfile.gettempdir())"
-    done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True)
-    assert done.stdout.strip() == str(tmp_path)
+    said = subprocess.check_output([sys.executable, "-c", ask], env=environment, text=True)
+    assert said.strip() == str(tmp_path)
 
 
 def test_a_place_that_takes_a_few_bytes_and_no_module_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

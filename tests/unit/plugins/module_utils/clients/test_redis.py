@@ -137,8 +137,10 @@ def test_garbage_and_too_much_are_unreachable(start: Start, answer: bytes, said:
     "answer", [b"*3\r\n" + (b"+" + b"x" * 500 + b"\r\n") * 3, (b"$400\r\n" + b"x" * 400 + b"\r\n") * 3]
 )
 def test_short_items_and_many_answers_are_counted_as_well(start: Start, answer: bytes) -> None:
-    too_large = pytest.raises(Unreachable, match="larger than 1000 bytes")
-    with Redis(start(answer), within_two_seconds, 1000) as connection, too_large:
+    with (
+        Redis(start(answer), within_two_seconds, 1000) as connection,
+        pytest.raises(Unreachable, match="larger than 1000 bytes"),
+    ):
         connection.pipeline([("PING",)] * 3)
 
 
