@@ -68,8 +68,12 @@ class Answer:
     body_bytes: int = 0
 
 
-def parse_target(url: str, connect_to: str | None = None, ports: Mapping[str, int] = PORTS) -> Target:
-    """`ports` are the schemes that are meant, with their ports. Raises `BadInput` without the password."""
+def parse_target(url: str, connect_to: str | None = None, ports: Mapping[str, int] | None = None) -> Target:
+    """`ports` are the schemes that are meant, with their ports: those of the web where none are named.
+
+    Raises `BadInput`, which does not repeat a password.
+    """
+    ports = ports or PORTS
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -189,7 +189,7 @@ def _extensions(rest: Sequence[_Element]) -> Mapping[bytes, bytes]:
 def _alternatives(content: bytes | None) -> Iterator[str]:
     if content is None:
         return
-    for name in next(_elements(content)):
+    for name in next(_elements(content), ()):
         if name.tag == ADDRESS and len(name.content) in (4, 16):
             yield str(ipaddress.ip_address(name.content))
         elif name.tag in (EMAIL, DNS, URI):
