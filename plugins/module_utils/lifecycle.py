@@ -184,18 +184,24 @@ class _Work:
 
 
 def _cooldown(ledger: Ledger, clock: Callable[[], datetime]) -> Guard:
-    """The same fix on the same object again and again fixes nothing, whether it worked or not."""
+    """The same fix on the same object again and again fixes nothing.
+
+    One that failed does not count: whoever has put right what it failed for may repeat it at once.
+    """
     since = iso(clock() - timedelta(seconds=COOLDOWN_SECONDS))
-    tried = Counter(
+    done = Counter(
         (entry.action, entry.target)
         for entry in ledger.entries()
-        if entry.status in (DONE, FAILED) and entry.time >= since
+        if entry.status == DONE and entry.time >= since
     )
 
     def guard(act: Act) -> str | None:
-        if tried[(act.action, act.target)] < COOLDOWN_TIMES:
+        if done[(act.action, act.target)] < COOLDOWN_TIMES:
             return None
-        return f"tried {COOLDOWN_TIMES} times within the hour: stop repeating it and escalate"
+        return (
+            f"done {COOLDOWN_TIMES} times within the hour and the symptom came back: "
+            f"stop repeating it and escalate"
+        )
 
     return guard
 
