@@ -15,7 +15,12 @@ from pathlib import Path
 LEVELS = ("critical", "warning", "notice")
 RISKS = ("reversible", "disruptive", "destructive")
 # Where findings are made and acts are planned.
-ROOMS = ("plugins/module_utils", "plugins/plugin_utils/evidence")
+ROOMS = (
+    "plugins/module_utils",
+    "plugins/plugin_utils/evidence",
+    "plugins/plugin_utils/record",
+    "plugins/plugin_utils/recovery",
+)
 
 
 class SourceError(Exception):

@@ -13,6 +13,7 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
 from ansible_collections.firebreak.incident.plugins.plugin_utils.inventory import inventory
 from ansible_collections.firebreak.incident.plugins.plugin_utils.run import Scenario, check_fleet, new_run_id
+from ansible_collections.firebreak.incident.plugins.plugin_utils.with_context import actor
 
 
 class ActionModule(ActionBase):
@@ -42,7 +43,9 @@ class ActionModule(ActionBase):
         run = {
             "id": new_run_id(),
             "playbook": scenario.name,
-            "incident": inputs.get("incident"),
+            "incident": inputs.get("incident") or None,
+            "opens": scenario.opens,
+            "actor": actor(variables),
             "check_mode": self._task.check_mode,
             "changes": scenario.changes,
         }

@@ -59,11 +59,12 @@ def new_run_id(now: datetime | None = None) -> str:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A playbook and the `.meta.yml` beside it."""
+    """A playbook and the `.meta.yml` beside it. `opens` says that its incident is not there before it."""
 
     name: str
     changes: bool
     options: Mapping[str, Mapping[str, Any]]
+    opens: bool = False
 
     @classmethod
     def of(cls, playbook: Path) -> Scenario:
@@ -71,7 +72,7 @@ class Scenario:
         try:
             meta = yaml_load(path.read_text(encoding="utf-8"))
             main = meta["argument_specs"]["main"]
-            return cls(playbook.stem, main["x_changes"], main["options"])
+            return cls(playbook.stem, main["x_changes"], main["options"], main.get("x_opens", False))
         except FileNotFoundError:
             raise BadInput(
                 f"playbook {playbook.name}", f"{path.name} is missing", "Put it beside it."

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from datetime import datetime
 
@@ -11,11 +10,10 @@ from ansible_collections.firebreak.incident.plugins.module_utils.moments import 
 from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_count
 
 from ..summary import STATES, HostState, Run, Summary
-from .text import clean
+from .text import clean, markdown
 
 STATE_WORDS = {"clear": "nothing found", "unseen": "not looked at"}
 VERDICT_WORDS = {"not_needed": "not needed"}
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 
 
 def state_word(state: HostState) -> str:
@@ -78,25 +76,21 @@ def as_text(summary: Summary) -> str:
 def as_markdown(summary: Summary, run: Run, now: datetime) -> str:
     title = f"{run.playbook or 'Run'}: {headline(summary)}"
     mode = ", check mode: nothing was changed" if run.check_mode else ""
-    lines = [f"# {_escaped(title)}", "", f"{iso(now)}, run {_escaped(run.id or 'unknown')}{mode}", ""]
+    lines = [f"# {markdown(title)}", "", f"{iso(now)}, run {markdown(run.id or 'unknown')}{mode}", ""]
     lines += ["| Host | State | Done | Worst |", "|---|---|---|---|"]
     for host, state in summary.hosts.items():
         cells = (host, state_word(state), progress(state), state.message)
-        lines.append(f"| {' | '.join(_escaped(cell) for cell in cells)} |")
+        lines.append(f"| {' | '.join(markdown(cell) for cell in cells)} |")
     if summary.findings:
         lines += ["", "## What is wrong", ""]
         lines += [
-            f"- **{each.finding.level}** {_escaped(each.host)}, {_escaped(each.finding.subject)}: "
-            f"{_escaped(each.finding.summary)} ({_escaped(each.finding.id)})"
+            f"- **{each.finding.level}** {markdown(each.host)}, {markdown(each.finding.subject)}: "
+            f"{markdown(each.finding.summary)} ({markdown(each.finding.id)})"
             for each in summary.findings
         ]
     if summary.common:
-        lines += ["", "## On several hosts", "", *(f"- {_escaped(sentence)}" for sentence in summary.common)]
+        lines += ["", "## On several hosts", "", *(f"- {markdown(sentence)}" for sentence in summary.common)]
     if summary.next:
         # Indented, not fenced: no input can end such a block.
         lines += ["", "## What to type next", "", *(f"    {command}" for command in summary.next)]
     return "\n".join(lines) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", clean(text))

@@ -7,11 +7,13 @@ terminal, a log or a report but through `clean`.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 LONGEST = 2000
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 # Controls, format characters (bidirectional overrides, zero width), lone surrogates, private use,
 # line and paragraph separators: what moves the cursor, turns text around or hides it.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -26,6 +28,11 @@ def clean_lines(value: Any) -> list[str]:
     """The same for text of several lines, with their indentation; empty lines are dropped."""
     lines = (_safe(line.rstrip()) for line in str(value).split("\n"))
     return [line for line in lines if line]
+
+
+def markdown(value: Any) -> str:
+    """One line that means nothing in Markdown but itself."""
+    return _MARKDOWN.sub(r"\\\1", clean(value))
 
 
 def _safe(text: str) -> str:
