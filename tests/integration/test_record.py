@@ -37,7 +37,8 @@ def work(url: str, name: str, count: int) -> None:
 
 def survive(url: str, processes: int, count: int) -> None:
     """All of them at once; one more is killed while it writes, and then repeated from its beginning."""
-    fork = multiprocessing.get_context("spawn")
+    # Nothing is open in this process while they are made.
+    fork = multiprocessing.get_context("fork")
     with Store(url) as store:
         store.open(INCIDENT, draft("open", OPENED))
     workers = [fork.Process(target=work, args=(url, f"w{n}", count)) for n in range(processes)]
@@ -46,6 +47,7 @@ def survive(url: str, processes: int, count: int) -> None:
         each.start()
     with Store(url) as store:
         while not any(event.key.startswith("victim") for event in store.events(INCIDENT)):
+            assert victim.is_alive(), "it ended before it was killed"
             time.sleep(0.02)
         os.kill(int(victim.pid or 0), signal.SIGKILL)
         for each in (victim, *workers):
