@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import REFUSED, Act
+from ansible_collections.firebreak.incident.plugins.plugin_utils.record.event import OPENED
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.closing import is_summary
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.contract import Report, reports
 
@@ -104,6 +105,8 @@ class Listener:
     def _result(self, host: str, result: Mapping[str, Any], kind: str, ignored: bool) -> None:
         if isinstance(result.get("run"), Mapping) and "inputs" in result:
             self.run, self.incident = result["run"]["id"], result["run"].get("incident")
+        elif _opens(result):
+            self.incident = str(result["incident"])
         elif is_summary(result):
             self.summary = result
         else:
@@ -170,6 +173,12 @@ class Listener:
 
     def _acts(self, name: str) -> tuple[Act, ...]:
         return tuple(act for report in self.reports.get(name, ()) for act in report.acts)
+
+
+def _opens(result: Mapping[str, Any]) -> bool:
+    """Whether it is an incident that was opened, whose id may have been made then."""
+    event = result.get("event")
+    return isinstance(event, Mapping) and event.get("kind") == OPENED
 
 
 def _tidy(screen: Sequence[str]) -> str:

@@ -60,6 +60,14 @@ def test_what_hosts_said_is_told_host_by_host() -> None:
     assert outcome.message == "2 hosts"
 
 
+def test_an_incident_that_a_run_opened_is_told_by_the_id_it_was_given() -> None:
+    listener = Listener()
+    listener.hear(event("runner_on_ok", "localhost", run={"id": "r1", "incident": None}, inputs={}))
+    opened = {"kind": "incident.opened", "severity": "Sev2"}
+    listener.hear(event("runner_on_ok", "localhost", incident="incident-1", event=opened))
+    assert listener.outcome(SUCCESSFUL, "open_incident", 0.1).incident == "incident-1"
+
+
 def test_a_run_that_had_no_summary_says_why() -> None:
     listener = Listener()
     listener.hear(event("runner_on_failed", "web1", msg="input 'x': it takes none"))
