@@ -18,47 +18,9 @@ description:
     to ask does.
 extends_documentation_fragment:
   - firebreak.incident.context
+  - firebreak.incident.endpoints
+  - firebreak.incident.recovery
   - firebreak.incident.services
-options:
-  endpoints:
-    description: URLs to ask as a user would, as in C(firebreak_endpoints).
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      url:
-        description: The URL, without a password. Redirects are followed on the same host.
-        type: str
-        required: true
-      connect_to:
-        description: Where to connect instead of the host in O(endpoints[].url), as C(host:port).
-        type: str
-      certificate:
-        description: Not looked at here.
-        type: str
-      verify:
-        description: Whether the certificate must be trusted by the system and fit the host name.
-        type: bool
-        default: true
-  prometheus:
-    description: Base URL of a Prometheus. Without it only the URLs are asked.
-    type: str
-  error_query:
-    description: A query of which the highest value is the share of failed requests, in percent.
-    type: str
-    default: '100 * sum(rate(http_requests_total{code=~"5.."}[1m])) / sum(rate(http_requests_total[1m]))'
-  latency_query:
-    description: A query of which the highest value is what the slowest of a hundred take, in seconds.
-    type: str
-    default: histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket[1m])))
-  max_error_percent:
-    description: Share of the requests that may fail, in percent.
-    type: float
-    default: 1.0
-  max_latency:
-    description: Seconds that the slowest of a hundred requests may take.
-    type: float
-    default: 5.0
 """
 
 EXAMPLES = r"""

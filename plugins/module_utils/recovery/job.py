@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from ..services import SERVICES_SPEC
-from ..triage.table import SPEC as TRIAGE
+from ..services import ENDPOINTS_SPEC, SERVICES_SPEC
 from ..workload.probes import parse_probes
 from .decide import ERRORS, LATENCY, Limits
 from .observe import Snapshot, observe
@@ -17,7 +16,7 @@ LATENCY_QUERY = "histogram_quantile(0.99, sum by (le) (rate(http_request_duratio
 
 SPEC: Mapping[str, Any] = {
     **SERVICES_SPEC,
-    "endpoints": TRIAGE["endpoints"],
+    **ENDPOINTS_SPEC,
     "prometheus": {"type": "str"},
     "error_query": {"type": "str", "default": ERROR_QUERY},
     "latency_query": {"type": "str", "default": LATENCY_QUERY},
