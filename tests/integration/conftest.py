@@ -17,6 +17,9 @@ import ansible_runner
 import pytest
 import yaml
 
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, utc_now
+from ansible_collections.firebreak.incident.plugins.plugin_utils.record.event import OPENED, Draft
+from ansible_collections.firebreak.incident.plugins.plugin_utils.record.store import Store
 from firebreak_lab import Attacker, Lab
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -129,17 +132,32 @@ def play(tmp_path: Path) -> Callable[..., Play]:
     return _player(tmp_path)
 
 
+def _open(record: str, incident: str) -> None:
+    """Unless it is open already: what a run records under an id that nobody opened waits, with a warning."""
+    opening = Draft("open", iso(utc_now()), OPENED, "test", None, {"title": "a test"})
+    with Store(record) as store:
+        if incident not in store.incidents():
+            store.open(incident, opening)
+
+
 def _player(directory: Path) -> Callable[..., Play]:
+    record = f"sqlite:///{directory / 'incidents.db'}"
+
     def run(playbook: str, *words: str, limit: str | None = "prod", **inputs: Any) -> Play:
+        if "incident" in inputs:
+            _open(record, inputs["incident"])
         runner = ansible_runner.run(
             # A directory of its own: the runner keeps what it was given for the next run.
             private_data_dir=tempfile.mkdtemp(dir=directory),
             playbook=str(CHECKOUT / "playbooks" / f"{playbook}.yml"),
             inventory=str(CHECKOUT / "inventories" / "lab"),
             limit=limit,
-            extravars=inputs,
+            extravars={"firebreak_record": record, **inputs},
             cmdline=shlex.join(words) if words else None,
-            envvars={"ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")},
+            envvars={
+                "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
+                "XDG_STATE_HOME": str(directory / "state"),
+            },
             quiet=True,
             timeout=240,
         )
