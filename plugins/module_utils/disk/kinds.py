@@ -154,12 +154,3 @@ def _packed(name: str, around: str) -> str:
     if _CORE.match(name):
         return CORE
     return around
-
-
-def kind_of_path(path: str) -> str:
-    """The same from the path alone."""
-    parts = path.split("/")
-    context = NOTHING
-    for end in range(2, len(parts)):
-        context = context_of("/".join(parts[:end]), context)
-    return kind_of(parts[-1], context)

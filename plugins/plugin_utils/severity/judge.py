@@ -83,9 +83,7 @@ def _read(name: str, value: Any) -> Any:
         known = ", ".join([*NUMBERS, *WORDS, *LISTS])
         raise BadInput(f"fact {name!r}", "no rule knows it", f"It is one of {known}.")
     words = WORDS[name]
-    text = (
-        {True: words[-1], False: words[0]}.get(value, str(value)) if isinstance(value, bool) else str(value)
-    )
+    text = (words[-1] if value else words[0]) if isinstance(value, bool) else str(value)
     if text == UNSURE:
         return words[-1]
     if text not in words:

@@ -5,11 +5,21 @@ import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.disk.kinds import (
     KINDS,
-    kind_of_path,
+    NOTHING,
+    context_of,
+    kind_of,
     settles,
 )
 
 NUMBER = "0123456789ab" + "c" * 52
+
+
+def kind_of_path(path: str) -> str:
+    """As a walk comes to it, from one directory into the next."""
+    parts, context = path.split("/"), NOTHING
+    for end in range(2, len(parts)):
+        context = context_of("/".join(parts[:end]), context)
+    return kind_of(parts[-1], context)
 
 
 @pytest.mark.parametrize(
