@@ -30,4 +30,7 @@ options:
           - Addresses and networks that nothing is done against, each with the reason. The hosts of the
             inventory, C(firebreak_protected_addresses) and C(firebreak_management_addresses).
         type: dict
+      evidence:
+        description: Why nothing may be deleted that could be evidence, as the incident record knows.
+        type: str
 """

@@ -16,7 +16,8 @@ Snapshot = TypeVar("Snapshot")
 class Context:
     """Who is doing this: the run, the incident it belongs to, the playbook and the person.
 
-    `protected` maps addresses and networks that must never be acted against to the reason.
+    `protected` maps addresses and networks that must never be acted against to the reason, `evidence` is
+    why nothing may be deleted that could be evidence.
     """
 
     run: str
@@ -24,6 +25,7 @@ class Context:
     playbook: str | None = None
     actor: str | None = None
     protected: Mapping[str, str] = field(default_factory=dict)
+    evidence: str | None = None
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Context:
@@ -34,6 +36,7 @@ class Context:
             playbook=given.get("playbook"),
             actor=given.get("actor"),
             protected=given.get("protected") or {},
+            evidence=given.get("evidence"),
         )
 
 
@@ -48,6 +51,7 @@ def context_spec() -> dict[str, Any]:
                 "playbook": {"type": "str"},
                 "actor": {"type": "str"},
                 "protected": {"type": "dict"},
+                "evidence": {"type": "str"},
             },
         },
     }

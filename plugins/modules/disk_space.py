@@ -106,8 +106,9 @@ options:
     type: int
   security_incident:
     description:
-      - Whether a security incident is open. With V(auto) it is, when this host is isolated or its ledger
-        has an act of the last 7 days against an intruder that stands.
+      - Whether a security incident is open. With V(auto) it is, when the incident record has one that is not
+        closed or cannot be read, when this host is isolated, or when its ledger has an act of the last 7 days
+        against an intruder that stands.
     type: str
     choices: [auto, open, closed]
     default: auto

@@ -75,16 +75,16 @@ RETURN = r"""
 before:
   description:
     - The state before anything was done. C(waiting) counts the sessions that wait, C(waiting_long) those that
-      have for O(min_waiting), C(longest_seconds) is the longest wait, and C(roots) are as in C(tree) of
+      have for O(min_waiting), C(longest_seconds) is the longest wait, and C(tree) is that of
       M(firebreak.incident.pg_locks_info).
   returned: success
   type: dict
-  sample: {waiting: 4, waiting_long: 4, longest_seconds: 41.2, roots: [{pid: 4242, waiting_behind: 4}]}
+  sample: {waiting: 4, waiting_long: 4, longest_seconds: 41.2, tree: [{pid: 4242, waiting_behind: 4}]}
 after:
   description: The same, measured again afterwards; the state before in check mode.
   returned: success
   type: dict
-  sample: {waiting: 0, waiting_long: 0, longest_seconds: 0.0, roots: []}
+  sample: {waiting: 0, waiting_long: 0, longest_seconds: 0.0, tree: []}
 actions:
   description:
     - Every act with its C(target), C(risk), C(status) (V(planned), V(done), V(refused) or V(failed)) and

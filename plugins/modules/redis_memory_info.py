@@ -172,7 +172,7 @@ now:
       description: Time between them.
       type: float
     writes_refused:
-      description: Writes that were refused for lack of memory.
+      description: Writes that were refused for lack of memory; null where the server does not count them.
       type: int
     writes_refused_per_second:
       description: The same by the second.

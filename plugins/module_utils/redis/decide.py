@@ -113,7 +113,13 @@ def memory(seen: Snapshot, most: int | None = None) -> Iterator[Finding]:
         return
     percent, refused_now = used_percent(info), _more(seen, "OOM")
     total = info.errors().get("OOM", 0)
-    evidence = {**memory_data(info), "writes_refused_now": refused_now, "writes_refused_total": total}
+    refused = {"writes_refused_now": refused_now, "writes_refused_total": total}
+    evidence = {**memory_data(info), **(refused if info.counts_errors else dict.fromkeys(refused))}
+    counted = (
+        f"{total} since the statistics began, {refused_now} in the last {seen.interval:.2g} s"
+        if info.counts_errors
+        else "this release does not count how many"
+    )
     state = f"{info.number('used_memory') / MIB:.0f} of {limit / MIB:.0f} MiB in use ({percent:.0f} %)"
     no_room = lets_nothing_go(info)
     if info.text("role") == "slave":
@@ -132,7 +138,7 @@ def memory(seen: Snapshot, most: int | None = None) -> Iterator[Finding]:
             level=CRITICAL,
             subject=seen.subject,
             summary=f"memory is full: {state}, policy {policy} lets nothing go, so writes are refused "
-            f"({total} since the statistics began, {refused_now} in the last {seen.interval:.2g} s)",
+            f"({counted})",
             evidence=evidence,
             remedy=Remedy(PLAYBOOK),
         )

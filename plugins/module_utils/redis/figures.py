@@ -35,6 +35,11 @@ class Info:
             return None
         return value if isfinite(value) else None
 
+    @property
+    def counts_errors(self) -> bool:
+        """Redis does since 6.2."""
+        return bool(self.text("total_error_replies") or self.errors())
+
     def errors(self) -> dict[str, int]:
         """How often each kind of error was answered since the statistics were reset, by its code."""
         start = "errorstat_"
@@ -86,7 +91,7 @@ def data(seen: Snapshot) -> dict[str, Any]:
             "per_second": info.number("instantaneous_ops_per_sec"),
             "evicted_total": info.number("evicted_keys"),
             "expired_total": info.number("expired_keys"),
-            "errors_total": info.errors(),
+            "errors_total": info.errors() if info.counts_errors else None,
             "slow_last_hour": len(slow),
             "slowest": {"command": worst.command, "seconds": worst.seconds} if worst else None,
         },

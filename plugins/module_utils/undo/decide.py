@@ -42,17 +42,20 @@ def outstanding(entries: Iterable[Entry], wanted: str) -> tuple[list[Entry], lis
     """The acts of `wanted` that nothing has taken back since, oldest first.
 
     Whoever took an act back counts: an undo, or the module asked for the opposite by hand, but not one that
-    failed. An act that another run has done again since belongs to that run now; the second list pairs the
-    two.
+    failed. An act that another run has done again since belongs to that run, until that is taken back; the
+    second list pairs the two.
     """
     standing: list[Entry] = []
     superseded: list[tuple[Entry, Entry]] = []
     for entry in entries:
         key = _key([entry.action, entry.identity])
         taken_back = [act for act in standing if _undo_key(act) == key]
-        if taken_back:
+        given_back = [pair for pair in superseded if _undo_key(pair[1]) == key]
+        if taken_back or given_back:
             if entry.status == DONE:
-                standing = [act for act in standing if act not in taken_back]
+                superseded = [pair for pair in superseded if pair not in given_back]
+                standing += [old for old, _new in given_back]
+                standing = sorted((act for act in standing if _undo_key(act) != key), key=_when)
         elif entry.concerns(wanted):
             standing.append(entry)
         else:
@@ -106,6 +109,10 @@ def _irreversible(wanted: str, entries: Sequence[Entry]) -> Finding:
         + (" ..." if len(entries) > 5 else ""),
         evidence={"acts": [{"time": e.time, "action": e.action, "target": e.target} for e in entries[:100]]},
     )
+
+
+def _when(entry: Entry) -> str:
+    return entry.time
 
 
 def _undo_key(entry: Entry) -> str:

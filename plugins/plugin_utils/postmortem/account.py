@@ -172,8 +172,7 @@ def _verdicts(events: Sequence[Event]) -> Iterator[Verdict]:
 def _trees(events: Sequence[Event]) -> Iterator[tuple[str, str]]:
     for event in events:
         if event.kind == VERDICT:
-            before = event.data.get("before") or {}
-            tree = before.get("tree") or before.get("roots")
+            tree = (event.data.get("before") or {}).get("tree")
             if isinstance(tree, list) and tree and all(map(_is_lock, tree)):
                 yield str(event.host), _drawn(tree)
 

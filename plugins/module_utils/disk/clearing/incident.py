@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a security incident is open on this host, as far as it can tell by itself."""
+"""Whether a security incident is open, as far as the record of incidents and this host can tell."""
 
 from __future__ import annotations
 
@@ -24,15 +24,18 @@ ACTIONS = frozenset({"network.isolate", "accounts.lock", "credentials.rotate"})
 
 def incident(
     said: str,
+    recorded: str | None,
     entries: Sequence[Entry],
     now: datetime,
     isolated: Callable[[], bool] | None = None,
 ) -> Incident | None:
-    """`said` is what the caller says; with `auto` the ledger and the firewall are asked."""
+    """`said` is what the caller says; with `auto` it is what is `recorded`, the firewall and the ledger."""
     if said == CLOSED:
         return None
     if said == OPEN:
         return Incident("the caller says that a security incident is open")
+    if recorded:
+        return Incident(recorded)
     if (isolated or _isolated)():
         return Incident("this host is isolated")
     since = iso(now - timedelta(days=DAYS))

@@ -69,6 +69,7 @@ def job(params: Mapping[str, Any], ledger: Ledger | None = None) -> Job[Snapshot
         levers=policy.levers,
         roots=policy.roots,
         security_incident=params["security_incident"],
+        evidence=Context.from_params(params).evidence,
         services=parse_services(params["services"]),
         spares=backups.spares if backups else tuple,
     )

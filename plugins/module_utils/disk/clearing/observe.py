@@ -51,6 +51,7 @@ class Request:
     levers: Sequence[str]
     roots: Sequence[str] | None
     security_incident: str
+    evidence: str | None
     services: Sequence[Service]
     spares: Callable[[], Sequence[Spare]]
 
@@ -82,7 +83,7 @@ def observe(procfs: Procfs, request: Request, entries: Sequence[Entry]) -> Snaps
         journals=_journals(devices),
         containers=parts.see("containers", _containers, devices) or (),
         spares=tuple(spare for spare in spares if spare.place in devices),
-        incident=incident(request.security_incident, entries, now),
+        incident=incident(request.security_incident, request.evidence, entries, now),
         unseen=parts.unseen,
         protected=logs.protected if logs else {},
     )

@@ -64,7 +64,7 @@ def decide(snapshot: Snapshot, wish: Wish, why_not: WhyNot) -> Decision:
         "waiting": snapshot.waiting,
         "waiting_long": waiting_long,
         "longest_seconds": longest(snapshot),
-        "roots": tree(snapshot, roots),
+        "tree": tree(snapshot, nodes),
     }
     named = sum(one.gid in wish.gids for one in snapshot.prepared.values())
     plan = Plan(tuple(acts), tuple(refusals), sequential=False)

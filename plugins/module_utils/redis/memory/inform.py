@@ -110,11 +110,14 @@ def _now(memory: Memory) -> dict[str, Any]:
     """What happened between the two readings of INFO."""
     seconds = memory.snapshot.interval
     refused, evicted, expired = memory.refused(), memory.during("evicted_keys"), memory.during("expired_keys")
-    return {
-        "seconds": round(seconds, 3),
+    writes = {
         "writes_refused": refused,
         "writes_refused_per_second": round(refused / max(seconds, 0.001), 1),
         "writes_refused_total": memory.later.errors().get("OOM", 0),
+    }
+    return {
+        "seconds": round(seconds, 3),
+        **(writes if memory.later.counts_errors else dict.fromkeys(writes)),
         "evicted": evicted,
         "evicted_per_second": round(evicted / max(seconds, 0.001), 1),
         "expired": expired,

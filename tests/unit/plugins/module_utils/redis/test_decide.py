@@ -39,7 +39,7 @@ def with_info(later: dict[str, Any] | None = None, **changed: Any) -> Snapshot:
     return replace(HEALTHY, info=info, later=again)
 
 
-@pytest.mark.parametrize("name", ["info_7.0.txt", "info_8.0.txt"])
+@pytest.mark.parametrize("name", ["info_6.0.txt", "info_7.0.txt", "info_8.0.txt"])
 def test_a_healthy_server_gives_no_finding(name: str) -> None:
     seen = replace(HEALTHY, info=redis.info((FIXTURES / name).read_text()))
     data, findings = judge(seen)
@@ -87,6 +87,17 @@ def test_writes_refused_between_two_looks_are_critical_whatever_the_memory() -> 
     )
     full = found(seen)["redis.memory.full"]
     assert (full.level, full.evidence["writes_refused_now"]) == ("critical", 5)
+
+
+@pytest.mark.parametrize(
+    ("release", "said"),
+    [("6.0", "this release does not count how many"), ("7.0", "0 since the statistics began")],
+)
+def test_refused_writes_that_are_not_counted_are_not_told_as_none(release: str, said: str) -> None:
+    info = redis.info((FIXTURES / f"info_{release}.txt").read_text())
+    full = found(replace(HEALTHY, info={**info, "used_memory": str(LIMIT)}))["redis.memory.full"]
+    assert said in full.summary
+    assert full.evidence["writes_refused_total"] == {"6.0": None, "7.0": 0}[release]
 
 
 def test_writes_refused_in_the_past_are_worth_a_notice() -> None:

@@ -95,6 +95,29 @@ def test_what_another_run_did_again_since_is_left_to_that_run() -> None:
     assert (finding.id, finding.evidence["run"]) == ("undo.act.superseded", "r2")
 
 
+def limit(before: int, after: int, second: int, run: str, status: str = "done") -> Entry:
+    undo = Undo("t.limit", {"from": after, "to": before})
+    act = Act("t.limit", "store", {"from": before, "to": after}, "reversible", "why", undo)
+    return Entry.of(act.became(status), f"2026-11-21T22:00:{second:02}.000Z", run)
+
+
+def test_what_another_run_changed_since_is_given_back_once_that_run_is_undone() -> None:
+    changed = [limit(100, 200, 1, "r1"), limit(200, 300, 2, "r2")]
+    assert decide(changed, "r1").plan.acts == ()
+    undone = [*changed, limit(300, 200, 3, "u2")]
+    (act,) = decide(undone, "r1").plan.acts
+    assert act.identity == {"from": 200, "to": 100}
+    assert decide([*undone, limit(200, 100, 4, "u1")], "r1").plan.acts == ()
+    later = [changed[0], block("a", 2), limit(200, 300, 3, "r2"), limit(300, 200, 4, "u2")]
+    assert targets(later) == ["t.unblock a", "t.limit store"]
+    assert decide([*changed, limit(300, 200, 3, "u2", status="failed")], "r1").plan.acts == ()
+
+
+def test_what_one_undo_takes_back_of_two_runs_stands_for_neither() -> None:
+    entries = [block("a", 1), block("a", 2, run="r2"), unblock("a", 3)]
+    assert targets(entries) == targets(entries, "r2") == []
+
+
 def test_what_cannot_be_taken_back_is_named() -> None:
     decision = decide([block("a", 1), kill("a", 2)], "r1")
     assert [finding.id for finding in decision.findings] == ["undo.act.irreversible"]

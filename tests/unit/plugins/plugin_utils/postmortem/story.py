@@ -123,7 +123,7 @@ def opened(**given: Any) -> Draft:
 
 def night() -> list[Draft]:
     """Acknowledged after 24 minutes, 9 too late; one block taken back; resolved, closed two days later."""
-    locks = {"waiting": 14, "roots": TREE}
+    locks = {"waiting": 14, "tree": TREE}
     return [
         opened(),
         message(3, "page", "person", person="ben", role="primary", address="PagerDuty 77aa01"),
@@ -215,7 +215,7 @@ def night() -> list[Draft]:
                         ],
                         "verdict": "resolved",
                         "before": locks,
-                        "after": {"waiting": 0, "roots": []},
+                        "after": {"waiting": 0, "tree": []},
                     },
                 )
             ],

@@ -159,7 +159,7 @@ def test_the_lock_tree_is_the_one_that_was_found(told: Account) -> None:
 
 
 def test_a_tree_that_cannot_be_drawn_keeps_nothing_from_being_told(record: Record) -> None:
-    result = {"verdict": "resolved", "before": {"roots": [{"waiting_behind": "many"}]}, "after": {}}
+    result = {"verdict": "resolved", "before": {"tree": [{"waiting_behind": "many"}]}, "after": {}}
     told = account(record([opened(), *run(3, "fix_database_locks", [("db1", result)])]))
     assert told.trees == (("db1", "it was recorded in a way that cannot be drawn"),)
 

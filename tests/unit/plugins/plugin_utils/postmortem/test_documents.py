@@ -56,7 +56,7 @@ def everywhere_evil(record: Record) -> Account:
         "findings": [finding(EVIL, "critical", EVIL, EVIL)],
         "actions": [act(EVIL, EVIL, reason=EVIL, undo=EVIL), act(EVIL, EVIL, "refused", reason=EVIL)],
         "verdict": EVIL,
-        "before": {"roots": tree},
+        "before": {"tree": tree},
         "after": {},
     }
     drafts = [

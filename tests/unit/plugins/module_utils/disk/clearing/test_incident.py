@@ -37,13 +37,14 @@ def test_an_incident_is_open_while_an_act_against_an_intruder_stands() -> None:
     unlock = entry("accounts.unlock", "undo", "2026-11-21T00:00:00.000Z", {"user": "x"}, run="u")
     old = entry("firewall.block", "contain_security", "2026-11-01T00:00:00.000Z")
     other = entry("postgres.terminate", "fix_database_locks", "2026-11-21T00:00:00.000Z")
-    for said, entries, isolated, is_open in (
-        ("auto", [lock], False, True),
-        ("auto", [lock, unlock], False, False),
-        ("auto", [old, other], False, False),
-        ("auto", [], True, True),
-        ("open", [], False, True),
-        ("closed", [lock], True, False),
+    for said, recorded, entries, isolated, is_open in (
+        ("auto", None, [lock], False, True),
+        ("auto", None, [lock, unlock], False, False),
+        ("auto", None, [old, other], False, False),
+        ("auto", None, [], True, True),
+        ("auto", "inc-1 is about security and open", [], False, True),
+        ("open", None, [], False, True),
+        ("closed", "inc-1 is about security and open", [lock], True, False),
     ):
-        found_open = incident(said, entries, now, partial(bool, isolated))
+        found_open = incident(said, recorded, entries, now, partial(bool, isolated))
         assert bool(found_open) == is_open, (said, entries)

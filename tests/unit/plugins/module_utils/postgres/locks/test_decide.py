@@ -13,7 +13,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.postgres.sessio
     Protection,
 )
 
-from .conftest import ALTER, ROOT, person, prepared, wait
+from .conftest import ALTER, READER, ROOT, person, prepared, wait
 
 Make = Callable[..., Snapshot]
 
@@ -205,3 +205,8 @@ def test_a_name_that_is_not_there_is_nothing_to_do(make: Make) -> None:
 
 def test_those_beyond_the_tree_are_part_of_the_symptom(make: Make) -> None:
     assert decided(make(beyond=(9.0, 1.0))).symptom == 3
+
+
+def test_the_state_keeps_the_whole_tree_also_of_who_waits_below_a_root(make: Make) -> None:
+    tree = decided(make()).state["tree"]
+    assert [(node["depth"], node["pid"]) for node in tree] == [(0, ROOT), (1, ALTER), (2, READER)]

@@ -241,5 +241,12 @@ def test_writes_refused_are_counted_by_the_second() -> None:
     assert (now["writes_refused"], now["writes_refused_per_second"]) == (20, 10.0)
 
 
+def test_writes_refused_are_unknown_where_the_server_does_not_count_them() -> None:
+    given = memory()
+    old = redis.info((FIXTURES / "info_6.0.txt").read_text())
+    now = inform(replace(given, snapshot=replace(given.snapshot, info=old, later=old)))[0]["now"]
+    assert (now["writes_refused"], now["writes_refused_total"]) == (None, None)
+
+
 def test_figures_of_other_versions_that_mean_nothing_break_nothing() -> None:
     found(memory(used_memory="lots", db0="", expired_stale_perc="?", maxmemory="", loading="no"))
