@@ -63,7 +63,7 @@ def _rotated(seen: Seen) -> Iterator[Finding]:
         subject=f"rotated logs on {cause.point}",
         summary=f"rotated logs have {cause.told}, {speak_size(old)} of it older than a day: {cause.first}",
         evidence=cause.evidence,
-        remedy=remedy(seen.place.filesystem, "old_logs", "compress"),
+        remedy=remedy(seen.place.filesystem, "compress"),
     )
 
 

@@ -69,9 +69,7 @@ def potential(snapshot: Snapshot, policy: Policy) -> Mapping[str, int]:
             sum(log.file.bytes for log in snapshot.logs if log.kind == ROTATED and packs(log, snapshot))
             * GAINED
         ),
-        OLD_LOGS: sum(
-            log.file.bytes for log in destroy.old(snapshot, policy) if not destroy.kept_back(log, snapshot)
-        ),
+        OLD_LOGS: sum(log.file.bytes for log in destroy.disposable(snapshot, policy)),
     }
     return {lever: found[lever] for lever in LEVERS if lever not in policy.levers and found.get(lever)}
 

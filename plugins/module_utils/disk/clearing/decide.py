@@ -10,7 +10,7 @@ from ...lifecycle import Decision
 from ...plan import DESTRUCTIVE, DISRUPTIVE, Plan
 from ...quantities import MIB, speak_count, speak_list, speak_size
 from .choose import DESTROYING, TURN_FROM, potential
-from .destroy import CUT_FROM
+from .destroy import CUT_FROM, disposable
 from .model import LEVERS, LIVE, OLD_LOGS, Place, Policy, Snapshot, shown
 from .need import Choice
 
@@ -100,7 +100,7 @@ def _missing(snapshot: Snapshot, policy: Policy) -> Iterator[Finding]:
                 "aim_inodes": place.aim_inodes,
                 "levers": dict(more),
             },
-            remedy=_next_step(place, policy, more),
+            remedy=_next_step(snapshot, place, policy, more),
         )
 
 
@@ -115,13 +115,14 @@ def _lacking(place: Place) -> str:
     return " and ".join(said)
 
 
-def _next_step(place: Place, policy: Policy, more: Mapping[str, int]) -> Remedy | None:
+def _next_step(snapshot: Snapshot, place: Place, policy: Policy, more: Mapping[str, int]) -> Remedy | None:
     if not more:
         return None
     levers = [lever for lever in LEVERS if lever in policy.levers or lever in more]
     inputs: dict[str, Any] = {"path": place.point, "levers": levers}
-    if OLD_LOGS in more and policy.roots:
-        inputs["log_roots"] = list(policy.roots)
+    if OLD_LOGS in more:
+        lie = sorted({shown(log.file.directory) for log in disposable(snapshot, policy)})
+        inputs["log_roots"] = list(policy.roots or lie[:LISTED])
     inputs["max_risk"] = DESTRUCTIVE if DESTROYING & set(levers) else DISRUPTIVE
     return Remedy("fix_disk_space", inputs)
 

@@ -22,6 +22,11 @@ def old(snapshot: Snapshot, policy: Policy) -> list[Log]:
     return sorted(found, key=lambda log: (log.kind == LIVE, log.file.mtime_ns))
 
 
+def disposable(snapshot: Snapshot, policy: Policy) -> list[Log]:
+    """Of the old ones, those that are no evidence."""
+    return [log for log in old(snapshot, policy) if not kept_back(log, snapshot)]
+
+
 def kept_back(log: Log, snapshot: Snapshot) -> bool:
     return snapshot.incident is not None and is_evidence(log.file.path)
 

@@ -75,7 +75,7 @@ def of(kind: str, size: int, age: str = "older") -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "expected", "levers"),
     [
-        ("rotated_log", "disk.log.rotated_kept", ["old_logs", "compress"]),
+        ("rotated_log", "disk.log.rotated_kept", ["compress"]),
         ("journal", "disk.journal.large", ["journal"]),
         ("package_cache", "disk.cache.large", ["caches"]),
         ("core", "disk.core.left", None),

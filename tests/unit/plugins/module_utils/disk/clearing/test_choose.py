@@ -217,6 +217,17 @@ def test_what_else_would_help_is_named_with_its_inputs() -> None:
     }
 
 
+def test_old_logs_of_which_no_directory_was_named_are_proposed_with_theirs() -> None:
+    asked = policy("compress", roots=None)
+    seen = snapshot(
+        incident=Incident("it is open"),
+        logs=(log("/srv/a/app.log.2"), log("/srv/b/app.log.3"), log("/srv/c/app.log", days=1)),
+    )
+    (finding,) = decide(seen, asked, choose(seen, asked)).findings
+    assert finding.remedy is not None
+    assert finding.remedy.inputs["log_roots"] == ["/srv/a", "/srv/b"]
+
+
 def test_a_directory_that_cannot_be_written_to_is_not_resolved() -> None:
     seen = snapshot(places=(place(200 * MIB),))
     decision = decide(seen, policy(), choose(seen, policy()), (), {"/var/log": "No space left on device"})
