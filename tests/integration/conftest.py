@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ansible_runner
 import pytest
@@ -22,7 +22,11 @@ from ansible_collections.firebreak.incident.plugins.plugin_utils.record.event im
 from ansible_collections.firebreak.incident.plugins.plugin_utils.record.store import Store
 from firebreak_lab import Attacker, Lab
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .adhoc import CHECKOUT, ad_hoc
+
+T = TypeVar("T")
+R = TypeVar("R")
+
 FINISHED = {"runner_on_ok": False, "runner_on_failed": True, "runner_on_unreachable": True}
 
 # What shows on a host whether anything was changed: rule sets, files, ledger, bans.
@@ -72,20 +76,25 @@ class Play:
         return [str(result["msg"]) for result in self.results.values() if result["failed"]]
 
 
+def at_once(work: Callable[[T], R], on: Iterable[T]) -> list[R]:
+    """What comes of each, in their order: most of it is waiting."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(work, on))
+
+
 def module(host: str, name: str, *words: str, **options: Any) -> dict[str, Any]:
     """The result of one of the collection's modules, failed or not."""
     arguments = ["-a", json.dumps(options)] if options else []
-    done = subprocess.run(
-        ["ansible", host, "-m", f"firebreak.incident.{name}", *arguments, *words],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ad_hoc(host, "-m", f"firebreak.incident.{name}", *arguments, *words)
     head, separator, text = done.stdout.partition("=>")
     assert separator and "Traceback" not in done.stderr, done.stdout + done.stderr
     return {**yaml.safe_load(text), "failed": "FAILED" in head}
+
+
+def statuses(lab: Lab, url: str, count: int) -> list[int]:
+    """How so many requests of a user on client1 are answered."""
+    wanted = ["-o", "/dev/null", "-w", "%{http_code}\\n", url] * count
+    return [int(code) for code in lab.run("client1", ["curl", "-sk", "-m", "10", *wanted]).stdout.split()]
 
 
 @contextmanager

@@ -120,11 +120,16 @@ class Site:
         }
 
 
+@pytest.fixture(scope="module")
+def put_back(lab: Lab) -> Iterator[None]:
+    """The secrets that the lab was made with are in force afterwards."""
+    yield
+    lab.reset()
+
+
 @pytest.fixture
-def site(lab: Lab, tmp_path: Path) -> Iterator[Site]:
-    lab.reset()
-    yield _site(lab, tmp_path)
-    lab.reset()
+def site(pristine: Lab, tmp_path: Path, put_back: None) -> Site:
+    return _site(pristine, tmp_path)
 
 
 def _site(lab: Lab, directory: Path) -> Site:
@@ -158,7 +163,11 @@ class Run:
 
 @pytest.fixture(scope="module")
 def rotated(
-    lab: Lab, attacker: Attacker, tmp_path_factory: pytest.TempPathFactory, make_play: Callable[..., Any]
+    lab: Lab,
+    attacker: Attacker,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_play: Callable[..., Any],
+    put_back: None,
 ) -> Iterator[Run]:
     lab.reset()
     directory = tmp_path_factory.mktemp("credentials")
@@ -187,7 +196,6 @@ def rotated(
     again = play("rotate_credentials", *words, limit=HOST, **inputs)
     yield Run(site, checked, untouched, seen, applied, intruder, again, look() == after)
     site.shell("rm -f /run/lab-intruder*")
-    lab.reset()
 
 
 def outcome(run: Run, name: str) -> Any:

@@ -15,7 +15,8 @@ import pytest
 
 from firebreak_lab import Attacker, Lab
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from .adhoc import ad_hoc
+
 HOSTS = ("zekka1", "matrixon1")
 SECRET = "quince-and-medlar-1794"
 IMPLANT = "/var/tmp/.fonts-cache"
@@ -173,12 +174,12 @@ def test_evidence_is_never_overwritten_and_never_collected_over_the_suspects_dis
 ) -> None:
     run = json.dumps({"firebreak_run": {"run": {"id": "again"}}})
     command = [
-        *("ansible", "zekka1", "-i", "inventories/lab", "-m", "firebreak.incident.evidence", "-e", run),
+        *("zekka1", "-i", "inventories/lab", "-m", "firebreak.incident.evidence", "-e", run),
         *("-a", f"directory={shlex.quote(str(tmp_path))} profile=volatile"),
     ]
 
     def ask(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*command, *words], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        return ad_hoc(*command, *words)
 
     refused = ask("-e", "ansible_pipelining=false")
     assert refused.returncode != 0

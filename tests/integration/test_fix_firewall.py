@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from firebreak_lab import Attacker, Lab
+
+from .conftest import at_once
 
 ADDRESS = "172.29.77.73"
 NUMBER = 73
@@ -25,21 +27,26 @@ class Layer:
     port: int = 443
 
 
+# What one run is to lift, on each of its hosts in one layer.
 LAYERS = (
-    Layer(
-        "nft",
-        "zekka1",
-        (
-            "nft add table inet site",
-            "nft 'add chain inet site input { type filter hook input priority -10; }'",
-            f"nft add rule inet site input ip saddr {ADDRESS} drop",
+    (
+        Layer(
+            "nft",
+            "zekka1",
+            (
+                "nft add table inet site",
+                "nft 'add chain inet site input { type filter hook input priority -10; }'",
+                f"nft add rule inet site input ip saddr {ADDRESS} drop",
+            ),
         ),
     ),
-    Layer("iptables", "zekka1", (f"iptables -I INPUT -s {ADDRESS} -j DROP",)),
-    Layer("iptables", "matrixon1", (f"iptables -I DOCKER-USER -s {ADDRESS} -j DROP",)),
-    Layer("ufw", "zekka1", (f"ufw prepend deny from {ADDRESS}",)),
-    Layer("fail2ban", "zekka1", (f"fail2ban-client set sshd banip {ADDRESS}",
-                                 f"fail2ban-client set recidive banip {ADDRESS}"), 22),
+    (
+        Layer("iptables", "zekka1", (f"iptables -I INPUT -s {ADDRESS} -j DROP",)),
+        Layer("iptables", "matrixon1", (f"iptables -I DOCKER-USER -s {ADDRESS} -j DROP",)),
+    ),
+    (Layer("ufw", "zekka1", (f"ufw prepend deny from {ADDRESS}",)),),
+    (Layer("fail2ban", "zekka1", (f"fail2ban-client set sshd banip {ADDRESS}",
+                                  f"fail2ban-client set recidive banip {ADDRESS}"), 22),),
 )  # fmt: skip
 
 
@@ -50,32 +57,47 @@ def wait_until_felt(attacker: Attacker, layer: Layer) -> None:
     raise AssertionError(f"the block in {layer.name} is not felt")
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: f"{layer.name}-{layer.host}")
+def names(layers: Sequence[Layer]) -> str:
+    return " ".join(f"{layer.name}-{layer.host}" for layer in layers)
+
+
+@pytest.mark.parametrize("layers", LAYERS, ids=names)
 def test_a_block_is_found_in_its_layer_and_lifted_there(
     pristine: Lab,
     attacker: Attacker,
     play: Callable[..., Any],
     host_state: Callable[[str], str],
-    layer: Layer,
+    layers: Sequence[Layer],
 ) -> None:
-    for command in layer.commands:
-        pristine.run(layer.host, ["bash", "-c", command]).check(command)
-    wait_until_felt(attacker, layer)
-    inputs = {"address": ADDRESS, "probe_from": "client1", "probe_source": ADDRESS, "probe_port": layer.port}
-    before = host_state(layer.host)
+    hosts = [layer.host for layer in layers]
+    for layer in layers:
+        for command in layer.commands:
+            pristine.run(layer.host, ["bash", "-c", command]).check(command)
+    at_once(lambda layer: wait_until_felt(attacker, layer), layers)
+    inputs = {
+        "limit": ",".join(hosts),
+        "address": ADDRESS,
+        "probe_from": "client1",
+        "probe_source": ADDRESS,
+        "probe_port": layers[0].port,
+    }
+    before = at_once(host_state, hosts)
 
-    checked = play("fix_firewall", "--check", "--diff", limit=layer.host, **inputs)
+    checked = play("fix_firewall", "--check", "--diff", **inputs)
     assert checked.code == 0, checked.output
-    assert layer.name in {block["layer"] for block in checked.result(layer.host, "ip_block_info")["blocks"]}
-    assert host_state(layer.host) == before
+    for layer in layers:
+        blocks = checked.result(layer.host, "ip_block_info")["blocks"]
+        assert layer.name in {block["layer"] for block in blocks}
+    assert at_once(host_state, hosts) == before
 
-    done = play("fix_firewall", limit=layer.host, **inputs)
+    done = play("fix_firewall", **inputs)
     assert done.code == 0, done.output
-    assert done.result(layer.host, "ip_block")["verdict"] == "resolved"
-    assert done.result(layer.host, "tcp_probe_info")["connected"]
-    assert attacker.probe(layer.host, layer.port, NUMBER)
+    for layer in layers:
+        assert done.result(layer.host, "ip_block")["verdict"] == "resolved"
+        assert done.result(layer.host, "tcp_probe_info")["connected"]
+        assert attacker.probe(layer.host, layer.port, NUMBER)
 
-    again = play("fix_firewall", limit=layer.host, **inputs)
+    again = play("fix_firewall", **inputs)
     assert (again.code, again.changed()) == (0, 0), again.output
 
 

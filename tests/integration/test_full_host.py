@@ -19,7 +19,7 @@ import pytest
 
 from firebreak_lab import Attacker, Lab
 
-from .conftest import module
+from .conftest import at_once, module
 
 HOSTS = ("zekka1", "matrixon1")
 # By what there is none left of.
@@ -92,7 +92,9 @@ class Disk:
 
     def left(self) -> list[str]:
         """Of what was done, on the disk and in memory."""
-        return [self.lab.run(host, ["bash", "-c", LEFT, "left", str(self.port)]).stdout for host in HOSTS]
+        return at_once(
+            lambda host: self.lab.run(host, ["bash", "-c", LEFT, "left", str(self.port)]).stdout, HOSTS
+        )
 
 
 @contextmanager
@@ -157,19 +159,18 @@ def test_without_pipelining_the_module_is_sent_into_memory(disk: Disk) -> None:
 def test_an_attacker_is_blocked_written_down_in_memory_and_let_in_again(
     disk: Disk, attacker: Attacker, lab: Lab
 ) -> None:
-    for host in HOSTS:
-        attacker.attack(host, ATTACKER)
+    at_once(lambda host: attacker.attack(host, ATTACKER), HOSTS)
     contained = disk.play("contain_security")
     assert contained.code == 0, contained.output
     for host in HOSTS:
         assert contained.result(host, "ip_block")["verdict"] == "resolved"
-        assert not attacker.probe(host, 443, ATTACKER)
         written = lab.run(host, ["cat", "/run/firebreak/ledger.jsonl"]).stdout.splitlines()
         assert [e["status"] for e in map(json.loads, written) if e["action"] == "firewall.block"] == [
             "planned",
             "done",
         ]
     assert "full" not in contained.output
+    assert at_once(lambda host: attacker.probe(host, 443, ATTACKER), HOSTS) == [False, False]
     run = next(
         result["run"]["id"] for (_host, action), result in contained.results.items() if action == "begin"
     )

@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import pytest
 
 from firebreak_lab import Attacker, Connection, Lab, address
+
+from .conftest import at_once
 
 HOSTS = ("zekka1", "matrixon1")
 FAMILIES = ("ipv4", "ipv6")
@@ -187,28 +188,26 @@ def isolated(
     run.state["checked"] = [line for host in HOSTS for line in rule_sets(host_state, host)]
 
     run.plays["applied"] = play("isolated")
-    run.alive = {key: not connection.dies() for key, connection in run.held.items()}
+    dead = at_once(lambda connection: connection.dies(), run.held.values())
+    run.alive = {key: not died for key, died in zip(run.held, dead, strict=True)}
     run.heard = {sender: sender.heard(lab) for sender in SENDERS}
     doors = [(host, family, port) for host in HOSTS for family in FAMILIES for port in (22, 443)]
-    with ThreadPoolExecutor(max_workers=len(doors)) as pool:
-        opened = pool.map(lambda door: attacker.probe(door[0], door[2], 66, family=door[1]), doors)
-        run.opened = dict(zip(doors, opened, strict=True))
-    for host in HOSTS:
-        argv = [
-            "python3",
-            "-c",
-            SEND.replace("wire.send(", "break; wire.send("),
-            address(50, "ipv4"),
-            str(SINK),
-            "once",
-        ]
-        into = ["docker", "exec", "matrixon-app"] if host == "matrixon1" else []
-        run.reached_out[host] = lab.run(host, ["timeout", "1.5", *into, *argv]).rc == 0
+    opened = at_once(lambda door: attacker.probe(door[0], door[2], 66, family=door[1]), doors)
+    run.opened = dict(zip(doors, opened, strict=True))
+    run.reached_out = dict(zip(HOSTS, at_once(lambda host: reaches_out(lab, host), HOSTS), strict=True))
     run.plays["again"] = play("isolated")
     run.plays["released"] = play("released")
     run.state["released"] = [line for host in HOSTS for line in rule_sets(host_state, host)]
     run.plays["released again"] = play("released")
     yield run
+
+
+def reaches_out(lab: Lab, host: str) -> bool:
+    """Whether something new gets from the host, or from a container of it, to client1."""
+    once = SEND.replace("wire.send(", "break; wire.send(")
+    into = ["docker", "exec", "matrixon-app"] if host == "matrixon1" else []
+    argv = [*into, "python3", "-c", once, address(50, "ipv4"), str(SINK), "once"]
+    return lab.run(host, ["timeout", "1.5", *argv]).rc == 0
 
 
 def wait_until(done: Callable[[], bool], seconds: float) -> None:

@@ -14,13 +14,14 @@ import pytest
 
 from firebreak_lab import Attacker, Lab
 
+from .adhoc import CHECKOUT, ad_hoc
+from .conftest import at_once
+
 HOSTS = ("zekka1", "matrixon1")
-CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def ad_hoc(host: str, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["ansible", host, "-l", host, "-m", f"firebreak.incident.{module}", "-a", " ".join(arguments)]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+def asked_for(host: str, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return ad_hoc(host, "-l", host, "-m", f"firebreak.incident.{module}", "-a", " ".join(arguments))
 
 
 def type_at_a_terminal(
@@ -52,14 +53,14 @@ def type_at_a_terminal(
 def test_a_protected_address_is_refused_and_the_rules_stay_byte_identical(
     lab: Lab, host_state: Callable[[str], str], address: str, reason: str
 ) -> None:
-    before = {host: host_state(host) for host in HOSTS}
-    asked = ad_hoc("prod", "ip_block", f"addresses={address}", "max_risk=destructive")
+    before = at_once(host_state, HOSTS)
+    asked = asked_for("prod", "ip_block", f"addresses={address}", "max_risk=destructive")
     assert asked.returncode != 0
     # Each host's own words follow its name.
     _head, *said = re.split(r"^(\S+) \| FAILED!", asked.stdout, flags=re.MULTILINE)
     assert sorted(said[::2]) == sorted(HOSTS), asked.stdout + asked.stderr
     assert all(reason in words for words in said[1::2]), asked.stdout
-    assert {host: host_state(host) for host in HOSTS} == before
+    assert at_once(host_state, HOSTS) == before
 
 
 def test_the_container_networks_of_a_host_are_refused(lab: Lab, host_state: Callable[[str], str]) -> None:
@@ -68,13 +69,13 @@ def test_the_container_networks_of_a_host_are_refused(lab: Lab, host_state: Call
         ["docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "matrixon_default"],
     ).stdout.strip()
     before = host_state("matrixon1")
-    asked = ad_hoc("matrixon1", "ip_block", f"addresses={gateway.replace('0/', '9/').split('/')[0]}")
+    asked = asked_for("matrixon1", "ip_block", f"addresses={gateway.replace('0/', '9/').split('/')[0]}")
     assert "container network" in asked.stdout + asked.stderr
     assert host_state("matrixon1") == before
 
 
 def test_one_protected_address_does_not_keep_the_attacker_in(pristine: Lab, attacker: Attacker) -> None:
-    asked = ad_hoc("zekka1", "ip_block", "addresses=172.29.77.66,127.0.0.1")
+    asked = asked_for("zekka1", "ip_block", "addresses=172.29.77.66,127.0.0.1")
     assert "improved" in asked.stdout
     assert "loopback" in asked.stdout
     assert not attacker.probe("zekka1", 443, 66)
@@ -95,12 +96,12 @@ def test_one_protected_address_does_not_keep_the_attacker_in(pristine: Lab, atta
 def test_a_mistyped_command_gets_one_message_and_touches_no_host(
     lab: Lab, host_state: Callable[[str], str], words: list[str], message: str
 ) -> None:
-    before = {host: host_state(host) for host in HOSTS}
+    before = at_once(host_state, HOSTS)
     run = type_at_a_terminal("playbooks/contain_security.yml", *words)
     assert run.returncode != 0
     assert message in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
-    assert {host: host_state(host) for host in before} == before
+    assert at_once(host_state, HOSTS) == before
 
 
 def test_it_works_typed_inside_the_playbooks_directory(pristine: Lab) -> None:
@@ -141,7 +142,7 @@ def test_a_stopped_fail2ban_is_a_finding_and_the_attacker_is_contained_all_the_s
 
 def test_fail2ban_asked_for_by_hand_while_it_is_stopped_says_how_to_start_it(pristine: Lab) -> None:
     pristine.run("zekka1", ["systemctl", "stop", "fail2ban"]).check("stopping fail2ban")
-    asked = ad_hoc("zekka1", "fail2ban", "addresses=198.51.100.7")
+    asked = asked_for("zekka1", "fail2ban", "addresses=198.51.100.7")
     assert asked.returncode != 0
     assert "systemctl start fail2ban" in asked.stdout + asked.stderr
 

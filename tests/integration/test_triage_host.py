@@ -7,10 +7,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from firebreak_lab import Attacker, Lab, broken
+from firebreak_lab import Lab, broken
 
-HOSTS = ("zekka1", "matrixon1")
-SECTIONS = ["host", "changes", "logs", "logins"]
+from .conftest import statuses
+
+ITEMS = "https://172.29.77.11/api/items"
 HOGS = {
     "lab-hog": ["-p", "CPUQuota=10%", "sh", "-c", "while :; do :; done"],
     "lab-full": [
@@ -78,10 +79,6 @@ def deleted_and_full(lab: Lab) -> bool:
 def test_what_the_machine_is_short_of_is_named_with_who_is_to_blame(
     pristine: Lab, play: Callable[..., Any]
 ) -> None:
-    well = play("triage", sections=SECTIONS)
-    assert (well.code, well.changed()) == (0, 0), well.output
-    assert {host: troubles(well, host) for host in HOSTS} == {host: [] for host in HOSTS}
-
     with hogs(pristine):
         assert deleted_and_full(pristine)
         short = found(play("triage", limit="zekka1", sections=["host"]), "zekka1")
@@ -95,7 +92,7 @@ def test_what_the_machine_is_short_of_is_named_with_who_is_to_blame(
 
 
 def test_failing_requests_errors_and_changes_are_told_while_they_last(
-    pristine: Lab, attacker: Attacker, play: Callable[..., Any]
+    pristine: Lab, play: Callable[..., Any]
 ) -> None:
     services = {
         "app": {
@@ -108,7 +105,7 @@ def test_failing_requests_errors_and_changes_are_told_while_they_last(
     }
     pristine.run("zekka1", ["bash", "-c", RELEASE]).check("making a release")
     with broken(pristine, "redis-stopped"):
-        assert {attacker.get("zekka1", "/api/items?token=hidden")[0] for _request in range(25)} == {503}
+        assert statuses(pristine, f"{ITEMS}?token=hidden", 25) == [503] * 25
         during = play("triage", limit="zekka1", sections=["logs"], firebreak_services=services)
     failing = found(during, "zekka1")["logs.http.failing /var/log/nginx/access.log"]
     assert failing["level"] == "critical"
@@ -116,7 +113,7 @@ def test_failing_requests_errors_and_changes_are_told_while_they_last(
     assert found(during, "zekka1")["logs.errors.rising service app"]["level"] == "warning"
     assert "hidden" not in str(failing)
 
-    assert {attacker.get("zekka1", "/api/items")[0] for _request in range(5)} == {200}
+    assert statuses(pristine, ITEMS, 5) == [200] * 5
     after = play("triage", limit="zekka1", sections=["logs", "changes"], firebreak_services=services)
     pristine.run("zekka1", ["rm", "-rf", "/run/lab-release"])
     assert found(after, "zekka1")["logs.http.failing /var/log/nginx/access.log"]["level"] == "notice"

@@ -6,14 +6,13 @@ from __future__ import annotations
 import socket as sockets
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException, NotFound  # type: ignore[import-untyped]
-from docker.utils.socket import frames_iter  # type: ignore[import-untyped]
 
 from .model import LabError
 
@@ -61,7 +60,7 @@ def exec_in(
     try:
         if feeder:
             feeder.start()
-        for number, chunk in frames_iter(stream, tty=False):
+        for number, chunk in _frames(stream):
             out[number] += chunk
         if feeder:
             feeder.join()
@@ -71,6 +70,13 @@ def exec_in(
         stream.close()
         raw.close()
     return Result(_exit_code(api, handle), out[1].decode(errors="replace"), out[2].decode(errors="replace"))
+
+
+def _frames(stream: Any) -> Iterator[tuple[int, bytes]]:
+    """What came together with the headers of the answer lies in the reader above the socket already."""
+    reader = stream._response.raw._fp.fp
+    while header := reader.read(8):
+        yield header[0], reader.read(int.from_bytes(header[4:], "big"))
 
 
 def _feed(raw: sockets.socket, data: Iterable[bytes]) -> None:
