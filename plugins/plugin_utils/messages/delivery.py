@@ -143,12 +143,16 @@ class Delivery:
         item.writer.failed(item.attempts.claims, UNKNOWN, why)
         item.why = why
         item.state = FAILED if item.channel.deduplicates else IN_DOUBT
+        self._count(item)
+
+    def _count(self, item: Item) -> None:
+        item.attempts = replace(item.attempts, failures=item.attempts.failures + 1, last=self.clock())
 
     def _may(self, item: Item, number: int) -> bool:
         tries, first = item.attempts, len(PAUSES)
-        if tries.refusals < first or tries.last is None:
+        if tries.failures < first or tries.last is None:
             return True
-        rest = min(timedelta(minutes=2 ** min(tries.refusals - first, 10)), SELDOM)
+        rest = min(timedelta(minutes=2 ** min(tries.failures - first, 10)), SELDOM)
         return number == 0 and self.clock() - tries.last >= rest
 
     def _try(self, item: Item) -> None:
@@ -174,8 +178,8 @@ class Delivery:
             item.state = IN_PROGRESS
         elif outcome.result == REFUSED or not claimed:
             item.writer.failed(number + claimed, REFUSED, outcome.why, claimed)
-            item.attempts = replace(item.attempts, refusals=item.attempts.refusals + 1, last=self.clock())
             item.state = FAILED
+            self._count(item)
         else:
             self._doubt(item, outcome.why)
 

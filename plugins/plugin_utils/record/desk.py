@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,9 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import B
 from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, parse_iso
 from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_duration
 
-from ..severity.judge import LOWEST, Severity, judge, rated
+from ..messages.template import refuse_placeholders
+from ..severity.judge import Severity, judge, rated
+from ..severity.reading import level_of
 from ..severity.site import Scale
 from .event import CLOSED, OPENED, REOPENED, Draft
 from .incident import ACKNOWLEDGED, CONTAINED, PHASES, RESOLVED, ROLE, SEVERITY, Incident
@@ -73,7 +75,7 @@ def opening(said: Said, scale: Scale) -> Draft:
         "title": said.title,
         "text": said.text,
         "detected": iso(detected),
-        "security": said.security or said.facts.get("data_breach") not in (None, "no", False),
+        "security": _about_security(said, said.facts),
         "facts": dict(said.facts),
         **_level(found),
     }
@@ -90,7 +92,8 @@ def event(said: Said, incident: Incident, scale: Scale) -> Draft | None:
         # To take it on again counts: who did so before may not have seen that it became worse.
         if kind != ACKNOWLEDGED and PHASES[kind] in incident.times:
             return None
-        return _draft(said, kind, {"text": said.text, **({"by": said.actor} if kind == ACKNOWLEDGED else {})})
+        by = {"by": said.person or said.actor} if kind == ACKNOWLEDGED else {}
+        return _draft(said, kind, {"text": said.text, **by})
     if kind == SEVERITY:
         return _judged(said, incident, scale)
     if kind == ROLE:
@@ -121,13 +124,21 @@ def _refuse(said: Said, kind: str, incident: Incident) -> None:
 
 def _judged(said: Said, incident: Incident, scale: Scale) -> Draft | None:
     """What was known before still holds unless it is said anew."""
-    if not said.facts and not said.severity:
+    if not (said.facts or said.severity or said.security):
         raise BadInput("severity", "nothing is said of it", "Give severity, or facts to judge it from.")
+    if not said.facts and not said.severity:
+        said = replace(said, severity=incident.severity)
     facts = {**incident.facts, **said.facts}
     found = severity_of(said, facts, parse_iso(incident.times["detected"]), scale)
-    if found.names[0] == incident.severity and facts == incident.facts:
+    security = incident.security or _about_security(said, facts)
+    if (found.names[0], facts, security) == (incident.severity, incident.facts, incident.security):
         return None
-    return _draft(said, SEVERITY, {"facts": dict(said.facts), "text": said.text, **_level(found)})
+    data = {"facts": dict(said.facts), "text": said.text, "security": security, **_level(found)}
+    return _draft(said, SEVERITY, data)
+
+
+def _about_security(said: Said, facts: Mapping[str, Any]) -> bool:
+    return said.security or facts.get("data_breach") not in (None, "no", False)
 
 
 def severity_of(said: Said, facts: Mapping[str, Any], detected: datetime, scale: Scale) -> Severity:
@@ -159,13 +170,7 @@ def spoken(incident: str, draft: Draft | None, channel: str | None) -> list[str]
 
 def parse_severity(text: str) -> int:
     """Of both scales: Sev1 to Sev4, P0 to P3, or 1 to 4."""
-    word = str(text).strip().lower()
-    names = {f"sev{n}": n for n in range(1, LOWEST + 1)}
-    names |= {f"p{n - 1}": n for n in range(1, LOWEST + 1)}
-    names |= {str(n): n for n in range(1, LOWEST + 1)}
-    if word not in names:
-        raise BadInput(f"severity {text!r}", "it is on neither scale", "Write Sev1 to Sev4, or P0 to P3.")
-    return names[word]
+    return level_of("severity", text)
 
 
 def _minute(time: str) -> str:
@@ -186,4 +191,8 @@ def _over(incident: Incident) -> bool:
 
 def _draft(said: Said, kind: str, data: Mapping[str, Any]) -> Draft:
     more = {name: text for name, text in said.more.items() if text}
+    told = {**more, "text": said.text} if kind == UPDATE else more
+    for name, text in told.items():
+        # It is read by people outside. What is told of a phase may quote a log: [WARN] is fair there.
+        refuse_placeholders(name, text)
     return Draft(said.key, iso(said.now), kind, said.actor, None, {**data, **more})

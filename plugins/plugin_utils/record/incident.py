@@ -45,7 +45,7 @@ class Incident:
 
     def seconds_until(self, phase: str) -> float | None:
         """From its detection; None when that phase has not begun. MTTA, MTTC and MTTR are means of these."""
-        if phase not in self.times:
+        if phase not in self.times or "detected" not in self.times:
             return None
         passed: timedelta = parse_iso(self.times[phase]) - parse_iso(self.times["detected"])
         return max(0.0, passed.total_seconds())
@@ -61,7 +61,7 @@ def fold(events: Sequence[Event]) -> Incident:
 
 def _after(incident: Incident, event: Event) -> Incident:
     data = event.data
-    if event.kind == OPENED:
+    if event.kind == OPENED and event.number == 1:
         return replace(
             incident,
             title=str(data.get("title", "")),
@@ -72,7 +72,13 @@ def _after(incident: Incident, event: Event) -> Incident:
         )
     if event.kind == SEVERITY:
         facts = {**incident.facts, **(data.get("facts") or {})}
-        return replace(incident, severity=data["severity"], facts=facts)
+        return replace(
+            incident,
+            severity=data.get("severity", incident.severity),
+            facts=facts,
+            # What was about security once stays so: somebody may have read what was not meant for them.
+            security=incident.security or bool(data.get("security")),
+        )
     if event.kind == ROLE:
         return replace(incident, roles={**incident.roles, str(data["role"]): str(data["person"])})
     if event.kind == REOPENED:

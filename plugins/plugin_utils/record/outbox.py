@@ -11,11 +11,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError, Unreachable
 
-from .event import Draft, canonical
+from ..run import parse_id
+from .event import Draft, canonical, storable
 
-Deliver = Callable[[str, Sequence[Draft]], object]
+SUFFIX = ".jsonl"
+# How many are handed over at once.
+BATCH = 500
+# Records what it can, and returns why the rest cannot be.
+Take = Callable[[str, Sequence[Draft]], FirebreakError | None]
+
+
+class OutboxAway(Unreachable):
+    """It cannot be read or written: it is somebody else's, or there is no room for it."""
 
 
 @dataclass(frozen=True)
@@ -25,55 +34,79 @@ class Outbox:
     directory: Path
 
     def add(self, incident: str, drafts: Sequence[Draft]) -> None:
-        """Raises `Unreachable`: then it is nowhere, and has to be said."""
-        try:
-            with self._locked(incident) as descriptor:
-                # After a line that a crash cut off the next one begins anew.
-                lines = ["", *(canonical(asdict(draft)) for draft in drafts), ""]
-                os.lseek(descriptor, 0, os.SEEK_END)
-                os.write(descriptor, "\n".join(lines).encode())
+        """All of it or nothing. Raises `OutboxAway`: then it is nowhere, and has to be said."""
+        # After a line that a crash cut off the next one begins anew.
+        lines = ["", *(canonical(asdict(storable(draft))) for draft in drafts), ""]
+        with self._locked(incident) as descriptor:
+            end = os.lseek(descriptor, 0, os.SEEK_END)
+            try:
+                _write(descriptor, "\n".join(lines).encode())
                 os.fsync(descriptor)
-        except OSError as error:
-            raise Unreachable(
-                f"outbox {self.directory}", str(error.strerror), "Make room, or give it another place."
-            ) from error
+            except OSError:
+                os.ftruncate(descriptor, end)
+                raise
 
     def waiting(self) -> list[str]:
-        """The incidents that something waits for."""
-        return sorted(path.stem for path in self.directory.glob("*.jsonl") if path.stat().st_size)
+        """The incidents that something waits for. Raises `OutboxAway`."""
+        with self._said():
+            found = list(self.directory.iterdir()) if self.directory.exists() else []
+            return sorted(path.stem for path in found if path.suffix == SUFFIX and path.stat().st_size)
 
-    def deliver(self, incident: str, deliver: Deliver) -> int:
-        """Hand over what waits and forget it; whatever is raised meanwhile leaves it where it is.
+    def deliver(self, incident: str, take: Take) -> FirebreakError | None:
+        """Hand over what waits, and forget it when all of it is taken. Returns why some still waits.
 
-        A process that is killed in between has it handed over again, which the record knows by its keys.
+        Whatever is raised meanwhile leaves it where it is. What is handed over again, because some of it was
+        not taken or a process was killed in between, the record knows by its keys. Raises `OutboxAway`.
         """
-        if not self._path(incident).exists():
-            return 0
+        with self._said():
+            if not self._path(incident).exists():
+                return None
         with self._locked(incident) as descriptor:
             drafts = list(_drafts(os.pread(descriptor, os.fstat(descriptor).st_size, 0)))
-            if drafts:
-                deliver(incident, drafts)
+            batches = [drafts[start : start + BATCH] for start in range(0, len(drafts), BATCH)]
+            problems = [problem for batch in batches if (problem := take(incident, batch))]
+            if problems:
+                return problems[0]
             os.ftruncate(descriptor, 0)
-        return len(drafts)
+        return None
 
     def _path(self, incident: str) -> Path:
-        return self.directory / f"{incident}.jsonl"
+        return self.directory / f"{parse_id(incident)}{SUFFIX}"
 
     @contextmanager
     def _locked(self, incident: str) -> Iterator[int]:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self._path(incident), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = self._path(incident)
+        with self._said():
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield descriptor
+            finally:
+                os.close(descriptor)
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+            yield
+        except OSError as error:
+            raise OutboxAway(
+                f"outbox {self.directory}", str(error.strerror), "Make room, or give it another place."
+            ) from error
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """A disk that fills up takes a part of it and says so only the next time."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _drafts(data: bytes) -> Iterator[Draft]:
     for line in data.splitlines():
         try:
-            yield Draft(**json.loads(line))
-        except (ValueError, TypeError):
+            draft = Draft(**json.loads(line))
+        except (ValueError, TypeError, RecursionError):
             # A line that a crash cut off.
             continue
+        if isinstance(draft.data, dict):
+            yield draft

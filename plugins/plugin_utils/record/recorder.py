@@ -18,7 +18,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
 
 from .event import REOPENED, Draft
 from .incident import Incident, fold
-from .outbox import Outbox
+from .outbox import Outbox, OutboxAway
 
 if TYPE_CHECKING:
     from .store import Store
@@ -48,12 +48,22 @@ class Recorder:
 
         return Store(self.url)
 
+    def deliver(self, incident: str, store: Store) -> FirebreakError | None:
+        """What waits, as far as it is taken: the rest keeps nothing from being recorded or read.
+
+        Returns why some of it still waits, when it has to. Raises `Unreachable` for the record alone.
+        """
+        try:
+            return self.outbox.deliver(incident, store.take)
+        except (BadInput, OutboxAway) as error:
+            return error
+
     def open(self, incident: str, draft: Draft) -> FirebreakError | None:
         """Begin it. Returns why that waits, when it has to. Raises `BadInput` where the id is taken."""
         try:
             with self.store() as store:
                 store.open(incident, draft)
-                self.outbox.deliver(incident, store.append)
+                self.deliver(incident, store)
         except Unreachable as error:
             self.outbox.add(incident, [draft])
             return error
@@ -70,7 +80,7 @@ class Recorder:
                 if any(draft.kind == REOPENED for draft in drafts):
                     # What waits because it came after the end can be delivered from then on.
                     store.append(incident, drafts)
-                self.outbox.deliver(incident, store.append)
+                self.deliver(incident, store)
                 store.append(incident, drafts)
         except FirebreakError as error:
             self.outbox.add(incident, drafts)
@@ -84,6 +94,13 @@ class Recorder:
     def incident(self, incident: str) -> Incident:
         """With what waited for it, as far as it takes that. Raises `BadInput` and `Unreachable`."""
         with self.store() as store:
-            with suppress(BadInput):
-                self.outbox.deliver(incident, store.append)
+            self.deliver(incident, store)
             return fold(store.events(incident))
+
+    def open_incidents(self) -> list[str]:
+        """Also those that were opened while the record was away. Raises `Unreachable` and `BadInput`."""
+        with self.store() as store:
+            with suppress(OutboxAway):
+                for incident in self.outbox.waiting():
+                    self.deliver(incident, store)
+            return store.incidents()

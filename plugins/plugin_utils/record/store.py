@@ -8,29 +8,33 @@ come one after the other. SQLite has no lock of a row: there the whole file is t
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from concurrent.futures import Future
+from datetime import datetime
+from difflib import get_close_matches
+from threading import Thread
 from typing import Any, Self, TypeVar
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, Unreachable
 
-from .event import BEGINNING, CLOSED, OPENED, REOPENED, Draft, Event, canonical
+from ..run import parse_id
+from .event import BEGINNING, CLOSED, OPENED, REOPENED, UNREADABLE, Draft, Event, canonical, storable
 from .tables import HAS_SQLALCHEMY
 
 if HAS_SQLALCHEMY:
-    from sqlalchemy import Connection, Engine, Row, create_engine, event, insert, select, update
-    from sqlalchemy.engine import URL, make_url
-    from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+    from sqlalchemy import Connection, Row, func, insert, inspect, select, update
+    from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
+    from .engine import POSTGRESQL, READS, engine_of
     from .tables import EVENTS, INCIDENTS, METADATA
 
-# How long to wait for others who write, and for a server to answer.
-BUSY_SECONDS = 30
-CONNECT_SECONDS = 5
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
-# Who only reads waits for nobody.
-READS = "firebreak_reads"
-_EXAMPLES = "Write sqlite:////var/lib/firebreak/incidents.db or postgresql://user@host/database."
+# What one transaction may take. A server whose disk hangs keeps its connections and says nothing.
+ANSWER_SECONDS = 60
+# How many incidents are named where one is not there.
+NAMED = 3
+# Any number that nothing else is likely to lock.
+_MAKES_TABLES = 0x4669726562726B
 
 Result = TypeVar("Result")
 
@@ -39,19 +43,23 @@ class Closed(BadInput):
     """The incident is over, and what is to be recorded happened after it."""
 
 
+class Altered(BadInput):
+    """Rows that are no events: somebody wrote into the database by hand."""
+
+
 class Store:
     """Use it in a `with`. Whatever keeps it from being written or read raises `Unreachable`."""
 
     def __init__(self, url: str) -> None:
         if not HAS_SQLALCHEMY:
             raise Unreachable("incident record", "SQLAlchemy is not installed here", "pip install sqlalchemy")
-        self._engine = _engine(url)
-        self.subject = f"incident record {self._engine.url.render_as_string(hide_password=True)}"
-        try:
-            self._in_transaction(METADATA.create_all)
-        except Unreachable:
-            # Two that begin at the same moment both make the tables.
-            self._in_transaction(METADATA.create_all)
+        self._engine = engine_of(url)
+        # Of what follows its `?`, too, some may be secret.
+        self.subject = (
+            f"incident record {self._engine.url.set(query={}).render_as_string(hide_password=True)}"
+        )
+        if not self._in_transaction(_has_tables, reads=True):
+            self._in_transaction(_make_tables)
 
     def __enter__(self) -> Self:
         return self
@@ -69,7 +77,7 @@ class Store:
                 raise BadInput(
                     f"incident {incident}", "it is open already, or was once", "Name another one."
                 ) from None
-            first = Event.following(draft, incident, 1, BEGINNING)
+            first = Event.following(storable(draft), incident, 1, BEGINNING)
             _write(connection, incident, [first], None)
             return first
 
@@ -81,53 +89,56 @@ class Store:
         Raises `BadInput` for an incident that is not there and is not opened by the first of them, `Closed`
         for what happened after its end.
         """
-        head_of = select(INCIDENTS).where(INCIDENTS.c.incident == incident).with_for_update()
 
         def write(connection: Connection) -> list[Event]:
-            head = connection.execute(head_of).one_or_none()
-            if head is None:
-                if not drafts or drafts[0].kind != OPENED:
-                    raise BadInput(
-                        f"incident {incident}", "there is none of that id", "Open it, or mend the id."
-                    )
-                _begin(connection, incident)
-                head = connection.execute(head_of).one()
-            number, digest, closed = int(head.events), str(head.digest), head.closed
-            written: list[Event] = []
-            for draft in _new(connection, incident, drafts):
-                if closed is not None and draft.time > closed and not _may_follow(draft.kind):
-                    raise Closed(
-                        f"incident {incident}", f"it was closed at {closed}", "Reopen it, or open a new one."
-                    )
-                event = Event.following(draft, incident, number + 1, digest)
-                number, digest = event.number, event.digest
-                closed = {CLOSED: draft.time, REOPENED: None}.get(draft.kind, closed)
-                written.append(event)
-            _write(connection, incident, written, closed)
+            written, late = _append(connection, incident, drafts)
+            if late is not None:
+                raise late
             return written
 
         return self._in_transaction(write)
 
-    def events(self, incident: str) -> list[Event]:
-        """All of them, in order. Raises `BadInput` for an incident that is not there."""
+    def take(self, incident: str, drafts: Sequence[Draft]) -> BadInput | None:
+        """Record what waited, as far as it is not too late for it; returns what keeps the rest waiting."""
 
-        def look(connection: Connection) -> list[Event]:
+        def write(connection: Connection) -> BadInput | None:
+            # The opening may have come after what else was said while the record was away.
+            ordered = sorted(drafts, key=lambda draft: draft.kind != OPENED)
+            return _append(connection, incident, ordered)[1]
+
+        try:
+            return self._in_transaction(write)
+        except BadInput as error:
+            return error
+
+    def events(self, incident: str) -> list[Event]:
+        """All of them, in order. Raises `BadInput` for an incident that is not there, `Altered`."""
+        found, _count, _digest = self.recorded(incident)
+        broken = [str(event.number) for event in found if event.kind == UNREADABLE]
+        if broken:
+            raise Altered(
+                f"incident {incident}",
+                f"event {', '.join(broken[:5])} of its record is no event any more: it was altered by hand",
+                "Put these rows of firebreak_events back from a backup.",
+            )
+        return found
+
+    def recorded(self, incident: str) -> tuple[list[Event], int, str]:
+        """All of them as they lie there, how many there must be, and the hash that the last must have.
+
+        What cannot be read is an event of the kind `UNREADABLE`. Raises `BadInput` for an incident that is
+        not there.
+        """
+
+        def look(connection: Connection) -> tuple[list[Event], int, str]:
+            head = connection.execute(select(INCIDENTS).where(INCIDENTS.c.incident == incident)).one_or_none()
             rows = connection.execute(
                 select(EVENTS).where(EVENTS.c.incident == incident).order_by(EVENTS.c.number)
             ).all()
-            return [_event(row) for row in rows]
-
-        found = self._in_transaction(look, reads=True)
-        if not found:
-            raise BadInput(f"incident {incident}", "there is none of that id", "Mend the id.")
-        return found
-
-    def head(self, incident: str) -> tuple[int, str]:
-        """How many events there must be, and the hash of the last one."""
-
-        def look(connection: Connection) -> tuple[int, str]:
-            row = connection.execute(select(INCIDENTS).where(INCIDENTS.c.incident == incident)).one()
-            return int(row.events), str(row.digest)
+            if head is None and not rows:
+                raise _unknown(connection, incident)
+            count, digest = (0, BEGINNING) if head is None else (int(head.events), str(head.digest))
+            return [_event(row) for row in rows], count, digest
 
         return self._in_transaction(look, reads=True)
 
@@ -143,54 +154,85 @@ class Store:
         return self._in_transaction(look, reads=True)
 
     def _in_transaction(self, work: Callable[[Connection], Result], reads: bool = False) -> Result:
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(self._transaction(work, reads))
+            except BaseException as error:
+                future.set_exception(error)
+
+        Thread(target=run, daemon=True).start()
         try:
-            with self._engine.execution_options(**{READS: reads}).begin() as connection:
-                return work(connection)
-        except SQLAlchemyError as error:
+            return future.result(ANSWER_SECONDS)
+        except TimeoutError:
+            raise self._away(f"it has not answered for {ANSWER_SECONDS} s") from None
+        except (SQLAlchemyError, sqlite3.Error) as error:
             said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()
-            raise Unreachable(
-                self.subject,
-                said[0] if said else type(error).__name__,
-                "What is to be recorded waits on this machine until the record can be written.",
-            ) from error
+            raise self._away(said[0] if said else type(error).__name__) from error
+
+    def _transaction(self, work: Callable[[Connection], Result], reads: bool) -> Result:
+        options: dict[str, Any] = {READS: reads}
+        if reads and self._engine.dialect.name == POSTGRESQL:
+            # An event that is added between two queries must not look like one too many.
+            options["isolation_level"] = "REPEATABLE READ"
+        with self._engine.execution_options(**options).begin() as connection:
+            return work(connection)
+
+    def _away(self, why: str) -> Unreachable:
+        waits = "What is to be recorded waits on this machine until the record can be written."
+        return Unreachable(self.subject, why, waits)
 
 
-def _engine(url: str) -> Engine:
-    """Raises `BadInput` for what is no URL of a database that is supported."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise BadInput("incident record", "its URL cannot be read", _EXAMPLES) from error
-    kind = parsed.get_backend_name()
-    if kind == SQLITE and parsed.database:
-        return _sqlite(parsed)
-    if parsed.drivername in (POSTGRESQL, f"{POSTGRESQL}+psycopg2"):
-        options = {"connect_timeout": CONNECT_SECONDS, "options": f"-c lock_timeout={BUSY_SECONDS}s"}
-        return create_engine(parsed.set(drivername=f"{POSTGRESQL}+psycopg2"), connect_args=options)
-    raise BadInput("incident record", f"{parsed.drivername}: is no record that is supported", _EXAMPLES)
+def _has_tables(connection: Connection) -> bool:
+    inspector = inspect(connection)
+    return all(inspector.has_table(table.name) for table in (INCIDENTS, EVENTS))
 
 
-def _sqlite(url: URL) -> Engine:
-    path = Path(str(url.database)).expanduser()
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unreachable(f"directory {path.parent}", str(error.strerror), "Name another place.") from error
-    engine = create_engine(url.set(database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+def _make_tables(connection: Connection) -> None:
+    """Of two that begin at the same moment the second finds them made."""
+    if connection.dialect.name == POSTGRESQL:
+        connection.execute(select(func.pg_advisory_xact_lock(_MAKES_TABLES)))
+    METADATA.create_all(connection)
 
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        # The library begins transactions where it thinks fit; ours begin with the lock.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
 
-    @event.listens_for(engine, "begin")
-    def _lock(connection: Connection) -> None:
-        reads = connection.get_execution_options().get(READS)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+def _unknown(connection: Connection, incident: str) -> BadInput:
+    """Nobody knows an id by heart."""
+    query = select(INCIDENTS.c.incident).order_by(INCIDENTS.c.incident.desc())
+    near = get_close_matches(incident, connection.scalars(query), NAMED)
+    still_open = list(connection.scalars(query.where(INCIDENTS.c.closed.is_(None)).limit(NAMED)))
+    cure = "Open it, or mend the id."
+    if near or still_open:
+        cure = f"Near to it is {', '.join(near)}." if near else f"Open are {', '.join(still_open)}."
+    return BadInput(f"incident {incident}", "there is none of that id", cure)
 
-    return engine
+
+def _append(
+    connection: Connection, incident: str, drafts: Sequence[Draft]
+) -> tuple[list[Event], Closed | None]:
+    """What was recorded, and why something was not. Raises `BadInput`."""
+    head_of = select(INCIDENTS).where(INCIDENTS.c.incident == incident).with_for_update()
+    head = connection.execute(head_of).one_or_none()
+    if head is None:
+        if not drafts or drafts[0].kind != OPENED:
+            raise _unknown(connection, incident)
+        _begin(connection, incident)
+        head = connection.execute(head_of).one()
+    number, digest, closed = int(head.events), str(head.digest), head.closed
+    written: list[Event] = []
+    late = None
+    for draft in _new(connection, incident, [storable(draft) for draft in drafts]):
+        if closed is not None and draft.time > closed and not _may_follow(draft.kind):
+            late = Closed(
+                f"incident {incident}", f"it was closed at {closed}", "Reopen it, or open a new one."
+            )
+            continue
+        event = Event.following(draft, incident, number + 1, digest)
+        number, digest = event.number, event.digest
+        closed = {CLOSED: draft.time, REOPENED: None}.get(draft.kind, closed)
+        written.append(event)
+    _write(connection, incident, written, closed)
+    return written, late
 
 
 def _may_follow(kind: str) -> bool:
@@ -199,7 +241,7 @@ def _may_follow(kind: str) -> bool:
 
 
 def _begin(connection: Connection, incident: str) -> None:
-    head = {"incident": incident, "events": 0, "digest": BEGINNING, "closed": None}
+    head = {"incident": parse_id(incident), "events": 0, "digest": BEGINNING, "closed": None}
     connection.execute(insert(INCIDENTS).values(head))
 
 
@@ -227,4 +269,18 @@ def _write(connection: Connection, incident: str, events: Sequence[Event], close
 
 
 def _event(row: Row[Any]) -> Event:
-    return Event(**{**row._mapping, "data": json.loads(row.data)})
+    told = dict(row._mapping)
+    texts = [told[name] for name in ("key", "time", "kind", "actor", "previous", "digest")]
+    try:
+        data = json.loads(row.data, parse_constant=_no_json)
+        datetime.fromisoformat(row.time)
+    except (ValueError, TypeError, RecursionError):
+        data = None
+    if isinstance(data, dict) and all(isinstance(text, str) for text in (*texts, row.host or "")):
+        return Event(**{**told, "data": data})
+    seen = {name: str(value) for name, value in told.items() if name != "number"}
+    return Event(**{**told, **seen, "kind": UNREADABLE, "data": {}})
+
+
+def _no_json(word: str) -> Any:
+    raise ValueError(word)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .event import BEGINNING, Event
+from .event import BEGINNING, UNREADABLE, Event
 
 
 def altered(events: Sequence[Event], count: int, digest: str) -> Iterator[str]:
@@ -15,7 +15,9 @@ def altered(events: Sequence[Event], count: int, digest: str) -> Iterator[str]:
         if event.number != number:
             yield f"event {number} is missing"
             return
-        if not event.genuine:
+        if event.kind == UNREADABLE:
+            yield f"event {number} was altered so that it cannot be read"
+        elif not event.genuine:
             yield f"event {number} ({event.kind}, {event.time}) was altered"
         if event.previous != previous:
             yield f"event {number} does not follow the one before it"

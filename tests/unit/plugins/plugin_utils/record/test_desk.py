@@ -58,6 +58,38 @@ def test_without_a_breach_it_is_none() -> None:
     assert opened(security=True).data["security"]
 
 
+def test_what_turns_out_to_be_a_breach_makes_it_a_security_incident_from_then_on() -> None:
+    suspected = told("severity", incident(), facts={"data_breach": "suspected"})
+    assert suspected is not None
+    assert suspected.data["security"]
+    known = incident(facts={"outage": "partial"})
+    said_so = told("severity", known, security=True)
+    assert said_so is not None
+    assert (said_so.data["security"], said_so.data["severity"]) == (True, "Sev3")
+    denied = told("severity", incident(security=True), facts={"data_breach": "no"})
+    assert denied is not None
+    assert denied.data["security"], "somebody may have read what was not meant for them"
+
+
+@pytest.mark.parametrize(
+    ("word", "given"),
+    [
+        ("update", {"text": "It affects [service]"}),
+        ("update", {"text": "t", "more": {"public": "[issue description]"}}),
+        ("resolve", {"more": {"root_cause": "[brief description]"}}),
+    ],
+)
+def test_what_outsiders_read_holds_no_place_that_nobody_filled_in(word: str, given: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="is not filled in"):
+        told(word, incident(), **given)
+    with pytest.raises(BadInput, match="is not filled in"):
+        opened(more={"public": "Reports of [issue description]"})
+
+
+def test_what_is_told_of_a_phase_may_quote_a_log() -> None:
+    assert told("contain", incident(), text="[pool] is empty") is not None
+
+
 def test_a_severity_that_is_given_overrules_the_facts_and_is_somebody_s() -> None:
     data = opened(facts={"outage": "complete"}, severity="P2").data
     assert (data["severity"], data["reasons"]) == ("Sev3", ["ann says so"])
@@ -85,7 +117,7 @@ def test_what_the_public_is_told_is_kept_when_there_is_something() -> None:
         ({"title": ""}, "title: the incident has none"),
         ({"title": "t", "detected": "2026-11-21T22:30:01Z"}, "that is in the future"),
         ({"title": "t", "detected": "yesterday"}, "it is not UTC"),
-        ({"title": "t", "severity": "bad"}, "it is on neither scale"),
+        ({"title": "t", "severity": "bad"}, "'bad' is no severity"),
     ],
 )
 def test_an_incident_that_cannot_be_meant_is_not_opened(given: dict[str, Any], message: str) -> None:
@@ -106,6 +138,9 @@ def test_who_acknowledges_is_named() -> None:
     draft = told("acknowledge", incident())
     assert draft is not None
     assert draft.data["by"] == "ann"
+    other = told("acknowledge", incident(), person="ben")
+    assert other is not None
+    assert other.data["by"] == "ben"
 
 
 def test_what_is_so_already_is_not_said_again() -> None:
@@ -159,7 +194,7 @@ def test_both_scales_are_understood(text: str, level: int) -> None:
     assert parse_severity(text) == level
 
 
-@pytest.mark.parametrize("text", ["", "Sev0", "Sev5", "P4", "0", "high"])
+@pytest.mark.parametrize("text", ["", "Sev0", "Sev5", "P4", "0", "worst"])
 def test_other_scales_are_not(text: str) -> None:
     with pytest.raises(BadInput):
         parse_severity(text)

@@ -6,6 +6,7 @@ from typing import Any
 from ansible_collections.firebreak.incident.plugins.plugin_utils.record.event import (
     BEGINNING,
     CLOSED,
+    OPENED,
     REOPENED,
     Event,
 )
@@ -78,6 +79,18 @@ def test_severity_and_roles_are_the_last_ones_given() -> None:
     )
     assert incident.severity == "Sev1"
     assert incident.roles == {"commander": "bob", "scribe": "ann"}
+
+
+def test_what_was_about_security_once_stays_so() -> None:
+    assert after(
+        (SEVERITY, {"severity": "Sev1", "security": True}), (SEVERITY, {"severity": "Sev2"})
+    ).security
+
+
+def test_who_opens_it_a_second_time_takes_nothing_back() -> None:
+    again = (OPENED, {"title": "another one", "severity": "Sev4"})
+    incident = after(ACKNOWLEDGED, again, severity="Sev1")
+    assert (incident.title, incident.severity, incident.phase) == ("the shop is down", "Sev1", "acknowledged")
 
 
 def test_the_mean_is_over_those_in_which_the_phase_has_begun() -> None:

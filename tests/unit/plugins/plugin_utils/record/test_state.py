@@ -17,14 +17,14 @@ from .conftest import draft
 
 def recorded(store: Store) -> Recorded:
     store.append("inc-1", [draft("end", kind=RESOLVED, time="2026-11-21T22:10:00.000Z")])
-    return Recorded(store.events("inc-1"), *store.head("inc-1"))
+    return Recorded(*store.recorded("inc-1"))
 
 
 def test_how_it_stands_is_told_with_the_time_to_each_phase(store: Store) -> None:
     told = state(recorded(store), with_events=False)
     assert (told["id"], told["phase"], told["seconds"]) == ("inc-1", "resolved", {"open": 0, "resolved": 600})
     assert told["intact"]
-    assert told["digest"] == store.head("inc-1")[1]
+    assert told["digest"] == store.recorded("inc-1")[2]
     assert "timeline" not in told
 
 
