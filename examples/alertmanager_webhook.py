@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at the host of each alert of Alertmanager, and does what REACTIONS allows, once for each alert.
+"""Opens an incident for each alert of Alertmanager, looks at its host, and does what REACTIONS allows, once.
 
     alertmanager_webhook.py inventories/mine web1 db1
 
@@ -10,8 +10,10 @@ Nobody but Alertmanager must reach it: it listens on loopback. There:
 """
 
 import json
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -21,6 +23,8 @@ import firebreak
 REACTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "SshBruteForce": ("contain_security", {"max_risk": "disruptive"}),
 }
+# What the label `severity` of an alert says, in words of an incident. Of any other it is judged in doubt.
+SEVERITIES = {"critical": "critical", "warning": "medium", "info": "low"}
 
 
 class Webhook(HTTPServer):
@@ -29,25 +33,51 @@ class Webhook(HTTPServer):
     def __init__(self, address: tuple[str, int], inventory: str, hosts: set[str]) -> None:
         super().__init__(address, Receiver)
         self.inventory, self.hosts, self.known = inventory, hosts, set[str]()
-        self.runs = ThreadPoolExecutor(1)
+        self.runs, self.cancel = ThreadPoolExecutor(1), firebreak.Cancel()
 
     def receive(self, alert: dict[str, Any]) -> None:
-        mark, host = alert["fingerprint"], alert["labels"].get("instance", "").partition(":")[0]
+        labels, mark = alert["labels"], alert["fingerprint"]
+        host = labels.get("instance", "").partition(":")[0]
+        began = datetime.fromisoformat(alert["startsAt"]).astimezone(UTC)
+        opening = {
+            "incident": f"alert-{mark}-{began:%Y%m%d-%H%M%S}",
+            "title": f"{labels['alertname']} on {host}",
+            "severity": SEVERITIES.get(labels.get("severity"), ""),
+            "detected": f"{began:%Y-%m-%dT%H:%M:%SZ}",
+        }
         if alert["status"] == "resolved":
             self.known.discard(mark)
         elif host in self.hosts and mark not in self.known:
             self.known.add(mark)
-            self.runs.submit(self.react, alert["labels"]["alertname"], host)
+            self.runs.submit(self.react, labels["alertname"], host, opening)
 
-    def react(self, name: str, host: str) -> None:
-        for playbook, inputs in [("triage", {}), *([REACTIONS[name]] if name in REACTIONS else [])]:
-            try:
-                outcome = firebreak.run(
-                    playbook, limit=host, inputs=inputs, inventory=self.inventory, timeout=600
-                )
-                print(f"{name}: {playbook} on {host}: {outcome.status}: {outcome.message}", flush=True)
-            except Exception as error:
-                print(f"{name}: {playbook} on {host} was not run: {error}", flush=True)
+    def react(self, name: str, host: str, opening: dict[str, Any]) -> None:
+        incident = {"incident": opening["incident"]}
+        self.run("open_incident", None, opening)
+        self.run("triage", host, incident)
+        if name in REACTIONS:
+            playbook, inputs = REACTIONS[name]
+            self.run(playbook, host, incident | inputs)
+
+    def run(self, playbook: str, limit: str | None, inputs: dict[str, Any]) -> None:
+        what = f"{playbook} of {inputs['incident']}"
+        try:
+            outcome = firebreak.run(
+                playbook,
+                limit=limit,
+                inputs=inputs,
+                inventory=self.inventory,
+                timeout=600,
+                cancel=self.cancel,
+            )
+            print(f"{what}: {outcome.status}: {outcome.message}", flush=True)
+        except Exception as error:
+            print(f"{what} was not run: {error}", flush=True)
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.cancel()
+        self.runs.shutdown(cancel_futures=True)
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -66,4 +96,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    Webhook(("127.0.0.1", 9099), sys.argv[1], set(sys.argv[2:])).serve_forever()
+    signal.signal(signal.SIGTERM, lambda *_given: sys.exit())
+    with Webhook(("127.0.0.1", 9099), sys.argv[1], set(sys.argv[2:])) as webhook:
+        print("waiting for alerts", flush=True)
+        webhook.serve_forever()

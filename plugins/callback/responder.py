@@ -60,11 +60,9 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_count
 from ansible_collections.firebreak.incident.plugins.plugin_utils.launcher import current_launcher
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering import model
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.closing import (
-    Chronicle,
-    is_summary,
-)
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.closing import Chronicle
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.command import Launcher
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.contract import BEGIN, SUMMARY
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.live import LiveLine
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.model import (
     Begun,
@@ -185,10 +183,10 @@ class CallbackModule(CallbackBase):
         host, task, data = _parts(result)
         if isinstance(task, TaskInclude):
             self._forget(host, task)
-        elif isinstance(data.get("run"), Mapping) and "inputs" in data:
+        elif task.resolved_action == BEGIN:
             self._forget(host, task)
             self._begun(data)
-        elif is_summary(data):
+        elif task.resolved_action == SUMMARY:
             self._forget(host, task)
             self._chronicle.summary = data
         else:

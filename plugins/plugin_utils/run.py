@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import secrets
@@ -24,6 +25,8 @@ from ansible_collections.firebreak.incident.plugins.module_utils.quantities impo
 # Extra variables that are not inputs: Ansible's own, ours for inventories, and what AWX adds to every job.
 FOREIGN_PREFIXES = ("ansible_", "firebreak_", "awx_", "tower_")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+WRONG_TYPE = re.compile(r"(?:argument|Elements value for option) '(\w+)' is of type .*? convert to (\w+)")
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "dict": "a mapping"}
 
 
 def parse_id(text: str) -> str:
@@ -96,7 +99,7 @@ class Scenario:
         if checked.error_messages:
             raise BadInput(
                 f"inputs of {self.name}",
-                "; ".join(checked.error_messages),
+                "; ".join(_plainly(message, given) for message in checked.error_messages),
                 "docs/inputs.md lists every input.",
             )
         inputs: dict[str, Any] = checked.validated_parameters
@@ -119,6 +122,15 @@ class Scenario:
         if close:
             return f"Did you mean {close[0]!r}?"
         return f"It takes {', '.join(sorted(self.options)) or 'none'}."
+
+
+def _plainly(message: str, given: Mapping[str, Any]) -> str:
+    """What Ansible says of a wrong type names classes of Python, and not always the same ones."""
+    wrong = WRONG_TYPE.match(message)
+    if wrong is None:
+        return message
+    name, kind = wrong.groups()
+    return f"{name} is {json.dumps(given[name], default=str)[:80]}, and {KINDS.get(kind, kind)} is needed"
 
 
 def check_fleet(hosts: Sequence[str], limit: str | None, all_hosts: bool) -> None:

@@ -10,8 +10,13 @@ from typing import Any
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import Finding
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import REFUSED, Act
 from ansible_collections.firebreak.incident.plugins.plugin_utils.record.event import OPENED
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.closing import is_summary
-from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.contract import Report, reports
+from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.contract import (
+    BEGIN,
+    INCIDENT,
+    SUMMARY,
+    Report,
+    reports,
+)
 
 from .process import Event
 
@@ -48,7 +53,8 @@ class Host:
 class Outcome:
     """`status` is successful, failed, unreachable, canceled or timeout; `run` is the id that undo takes.
 
-    `message` is what a responder would have read at the end, or why there was no end.
+    `message` is what a responder would have read at the end, or why there was no end. `warnings` are of the
+    tasks: of a message that may not have arrived, for one.
     """
 
     status: str
@@ -59,6 +65,7 @@ class Outcome:
     message: str
     next: tuple[str, ...]
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -89,12 +96,14 @@ class Listener:
     summary: Mapping[str, Any] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     reports: dict[str, list[Report]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     screen: list[str] = field(default_factory=list)
 
     def hear(self, event: Event) -> None:
         kind, data = event.get("event"), event.get("event_data") or {}
         if kind in _TOLD:
-            self._result(str(data.get("host")), data.get("res") or {}, kind, bool(data.get("ignore_errors")))
+            self._result(str(data.get("host")), data.get("res") or {}, str(data.get("resolved_action")))
+            self._problems(str(data.get("host")), data, kind)
         elif kind == "playbook_on_no_hosts_matched":
             self.nobody = not self.reports
         elif kind == "playbook_on_stats":
@@ -102,16 +111,21 @@ class Listener:
         elif kind in ("verbose", "error"):
             self.screen.append(str(event.get("stdout") or ""))
 
-    def _result(self, host: str, result: Mapping[str, Any], kind: str, ignored: bool) -> None:
-        if isinstance(result.get("run"), Mapping) and "inputs" in result:
+    def _result(self, host: str, result: Mapping[str, Any], action: str) -> None:
+        """By the task it is of: what a host answers says nothing of the run."""
+        if action == BEGIN and isinstance(result.get("run"), Mapping):
             self.run, self.incident = result["run"]["id"], result["run"].get("incident")
-        elif _opens(result):
+        elif action == INCIDENT and _opens(result):
             self.incident = str(result["incident"])
-        elif is_summary(result):
+        elif action == SUMMARY and "hosts" in result:
             self.summary = result
         else:
             self.reports.setdefault(host, []).extend(reports(result))
-        if kind != _OK and not ignored:
+
+    def _problems(self, host: str, data: Mapping[str, Any], kind: str) -> None:
+        result = data.get("res") or {}
+        self.warnings.extend(map(str, result.get("warnings") or ()))
+        if kind != _OK and not data.get("ignore_errors"):
             self.failures[host] = str(result.get("msg") or kind)
 
     def outcome(self, status: str, playbook: str, seconds: float) -> Outcome:
@@ -129,6 +143,7 @@ class Listener:
             message=self._message(status),
             next=tuple(self.summary.get("next") or ()),
             seconds=seconds,
+            warnings=tuple(dict.fromkeys(self.warnings)),
         )
 
     def _message(self, status: str) -> str:

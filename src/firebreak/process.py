@@ -48,6 +48,7 @@ class Process(threading.Thread):
         self._error: BaseException | None = None
         self._pid: int | None = None
         self._kill_at: float | None = None
+        self._sessions: set[int] = set()
 
     def events(self) -> Iterator[Event]:
         """Each event, in the thread that asks, until the run is over. Raises what kept it from running."""
@@ -96,6 +97,7 @@ class Process(threading.Thread):
             quiet=True,
             suppress_env_files=True,
         )
+        self._kill_what_is_left()
         return int(runner.rc)
 
     def _sources(self, private: Path) -> list[str] | None:
@@ -113,11 +115,24 @@ class Process(threading.Thread):
             return False
         if self._pid is None:
             return True
+        self._sessions |= {session for _pid, parent, session in _processes() if parent == self._pid}
         if self._kill_at is None:
             self._kill_at = time.monotonic() + _GRACE
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGINT)
         return time.monotonic() >= self._kill_at
+
+    def _kill_what_is_left(self) -> None:
+        """What does not heed an interrupt, and what worked on this very machine, outlives Ansible."""
+        while left := [pid for pid, _parent, session in _processes() if session in self._sessions]:
+            late = time.monotonic() - (self._kill_at or 0.0)
+            for pid in left if late >= 0 else ():
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            if late >= _GRACE:
+                # Of somebody else, or it hangs in the kernel.
+                return
+            time.sleep(_LOOK)
 
 
 def as_data(value: Any) -> Any:
@@ -127,6 +142,15 @@ def as_data(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: as_data(item) for key, item in value.items()}
     return [as_data(item) for item in value] if isinstance(value, list) else value
+
+
+def _processes() -> Iterator[tuple[int, int, int]]:
+    """Of each that is alive its id, its parent's and its session's, where there is a /proc."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent, _group, session = path.read_bytes().rpartition(b")")[2].split()[:4]
+            if state != b"Z":
+                yield int(path.parent.name), int(parent), int(session)
 
 
 def _write(path: Path, data: Any) -> None:

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ OnEvent = Callable[[Event], None]
 Inventory = str | os.PathLike[str] | Mapping[str, Any]
 # What Ansible itself returns when hosts could not be reached and nothing else went wrong.
 _CODE_UNREACHABLE = 4
+_DEADLY = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Cancel:
@@ -55,7 +59,8 @@ def run(
     `on_event` gets every event of ansible-runner, in the thread that called `run`. When it raises, the run
     goes on without it, and at the end `EventError` brings the outcome. `timeout` is in seconds.
     `environment` is added to that of this process. An exception in this thread, such as KeyboardInterrupt,
-    ends the run before it is passed on.
+    ends the run before it is passed on. In the main thread so do SIGTERM and SIGHUP, before they end this
+    process, unless it handles them itself.
     """
     scenario = find(playbook)
     given = _plain(inputs or {}, "inputs")
@@ -79,19 +84,21 @@ def run(
     listener, complaint, ended = Listener(limit), None, None
     started = time.monotonic()
     process = Process(command, lambda: why_ended() is not None)
-    process.start()
-    try:
-        for event in process.events():
-            listener.hear(event)
-            if on_event is not None and complaint is None:
-                try:
-                    on_event(event)
-                except Exception as error:
-                    complaint = error
-        ended = why_ended()
-    finally:
-        interrupted()
-        process.join()
+    with _before_this_process(interrupted):
+        try:
+            process.start()
+            for event in process.events():
+                listener.hear(event)
+                if on_event is not None and complaint is None:
+                    try:
+                        on_event(event)
+                    except Exception as error:
+                        complaint = error
+            ended = why_ended()
+        finally:
+            interrupted()
+            if process.is_alive():
+                process.join()
     status = _status(process.code, ended, listener)
     outcome = listener.outcome(status, scenario.name, time.monotonic() - started)
     if complaint is not None:
@@ -102,6 +109,28 @@ def run(
 def plan(playbook: str, **options: Any) -> Outcome:
     """`run` in check mode: the acts have the status planned, and nothing is changed."""
     return run(playbook, check=True, **options)
+
+
+@contextlib.contextmanager
+def _before_this_process(end: Callable[[], None]) -> Iterator[None]:
+    """A signal that would end this process at once has `end` called, and ends it when the context is left."""
+    asked: list[int] = []
+
+    def handle(number: int, _frame: object) -> None:
+        asked.append(number)
+        end()
+
+    mine = threading.current_thread() is threading.main_thread()
+    deadly = [each for each in _DEADLY if mine and signal.getsignal(each) is signal.SIG_DFL]
+    for each in deadly:
+        signal.signal(each, handle)
+    try:
+        yield
+    finally:
+        for each in deadly:
+            signal.signal(each, signal.SIG_DFL)
+        for number in asked[:1]:
+            signal.raise_signal(number)
 
 
 def _plain(data: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -15,8 +15,6 @@ from .model import FAILED, Closing, Outcome, Row
 from .model import UNREACHABLE as OUT_OF_REACH
 from .report import acts_phrase, progress, state_word
 
-_SUMMARY_KEYS = frozenset({"findings", "common", "hosts", "next"})
-
 
 @dataclass
 class Chronicle:
@@ -81,10 +79,6 @@ class Chronicle:
             host: HostState(**{**state, "verdicts": tuple(state["verdicts"])})
             for host, state in hosts.items()
         }
-
-
-def is_summary(result: Mapping[str, Any]) -> bool:
-    return result.keys() >= _SUMMARY_KEYS and isinstance(result["hosts"], Mapping)
 
 
 def _row(host: str, state: HostState) -> Row:

@@ -11,6 +11,8 @@ from ansible_collections.firebreak.incident.plugins.module_utils.finding import 
 from ansible_collections.firebreak.incident.plugins.module_utils.plan import Act, Undo
 
 KEYS = frozenset({"findings", "actions", "verdict"})
+# What these tasks say is about the run itself. They run on the controller; a host may answer anything.
+BEGIN, INCIDENT, SUMMARY = (f"firebreak.incident.{name}" for name in ("begin", "incident", "summary"))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import firebreak
+from ansible_collections.firebreak.incident.plugins.plugin_utils.record.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
 # As Alertmanager posts it.
@@ -45,6 +46,8 @@ PAYLOAD: dict[str, Any] = {
     "truncatedAlerts": 0,
 }
 
+INCIDENT = "alert-b5d4045c3f466fa9-20261121-220107"
+
 
 @pytest.fixture
 def server() -> Iterator[Any]:
@@ -64,10 +67,10 @@ def server() -> Iterator[Any]:
 
 
 @pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    told: list[tuple[str, str]] = []
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    told: list[tuple[str, str | None]] = []
 
-    def run(playbook: str, limit: str, **options: Any) -> firebreak.Outcome:
+    def run(playbook: str, limit: str | None, **options: Any) -> firebreak.Outcome:
         firebreak.playbooks()[playbook].check(options["inputs"])
         told.append((playbook, limit))
         return firebreak.Outcome("successful", playbook, {}, None, None, "well", (), 0.0)
@@ -100,41 +103,66 @@ def send(server: Any, *payloads: dict[str, Any]) -> list[int]:
     return codes
 
 
-def test_an_alert_has_its_host_looked_at(
-    server: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_an_alert_opens_an_incident_and_has_its_host_looked_at(
+    server: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(server.module, "REACTIONS", {})
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert send(server, PAYLOAD) == [202]
-    assert "SshBruteForce: triage on localhost: successful: 1 host: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"triage of {INCIDENT}: successful: 1 host: " in said
+    with Store(f"sqlite:///{tmp_path}/firebreak/incidents.db") as store:
+        opened, *others = store.events(INCIDENT)
+    assert (opened.data["title"], opened.data["severity"]) == ("SshBruteForce on localhost", "Sev1")
+    assert opened.data["detected"] == "2026-11-21T22:01:07.000Z"
+    assert "findings.seen" in {event.kind for event in others}
 
 
-def test_each_alert_is_reacted_to_once(server: Any, runs: list[tuple[str, str]]) -> None:
+def test_each_alert_is_reacted_to_once(server: Any, runs: list[tuple[str, str | None]]) -> None:
     send(server, PAYLOAD, PAYLOAD, PAYLOAD)
-    assert runs == [("triage", "localhost"), ("contain_security", "localhost")]
+    assert runs == [("open_incident", None), ("triage", "localhost"), ("contain_security", "localhost")]
 
 
-def test_an_alert_that_comes_back_is_a_new_one(server: Any, runs: list[tuple[str, str]]) -> None:
+def test_an_alert_that_comes_back_is_a_new_one(server: Any, runs: list[tuple[str, str | None]]) -> None:
     other = {"labels": {"alertname": "HighLoad"}, "fingerprint": "0c1d2e3f4a5b6c7d"}
     send(server, alert(**other), alert(**other, status="resolved"), alert(**other))
-    assert runs == [("triage", "localhost")] * 2
+    assert runs == [("open_incident", None), ("triage", "localhost")] * 2
 
 
 @pytest.mark.parametrize("instance", ["all", "*", "web9:9100", "", "localhost,web9", "@/etc/hosts", "~.*"])
-def test_no_other_host_is_touched(server: Any, runs: list[tuple[str, str]], instance: str) -> None:
+def test_no_other_host_is_touched(server: Any, runs: list[tuple[str, str | None]], instance: str) -> None:
     assert send(server, alert(labels={"instance": instance})) == [202]
     assert runs == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"alerts": [1]}', b'{"alerts": [{}]}'])
-def test_what_is_no_notification_is_refused(server: Any, runs: list[tuple[str, str]], body: bytes) -> None:
+def test_what_is_no_notification_is_refused(
+    server: Any, runs: list[tuple[str, str | None]], body: bytes
+) -> None:
     assert post(server, body) == 400
     assert runs == []
 
 
 def test_a_run_that_fails_does_not_stop_the_next(
-    server: Any, runs: list[tuple[str, str]], capsys: pytest.CaptureFixture[str]
+    server: Any, runs: list[tuple[str, str | None]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.module.REACTIONS["HighLoad"] = ("nosuch", {})
     send(server, alert(labels={"alertname": "HighLoad"}), alert(fingerprint="0c1d2e3f4a5b6c7d"))
-    assert "HighLoad: nosuch on localhost was not run" in capsys.readouterr().out
+    assert f"nosuch of {INCIDENT} was not run" in capsys.readouterr().out
     assert runs[-1] == ("contain_security", "localhost")
+
+
+def test_an_end_of_it_is_an_end_of_its_run(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, asked, ended = threading.Event(), threading.Event(), []
+
+    def run(_playbook: str, **options: Any) -> None:
+        begun.set()
+        ended.append(options["cancel"] == server.cancel and asked.wait(10))
+
+    monkeypatch.setattr(firebreak, "run", run)
+    server.cancel = asked.set
+    assert post(server, json.dumps(PAYLOAD).encode()) == 202
+    assert begun.wait(10)
+    server.shutdown()
+    server.server_close()
+    assert ended[0]

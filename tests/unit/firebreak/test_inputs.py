@@ -17,9 +17,20 @@ from firebreak.environment import environment
 
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown": ("triage", {"section": "host"}, "Did you mean 'sections'?"),
-    "wrong type": ("triage", {"section_timeout": "soon"}, "cannot be converted to an int"),
+    "wrong type": (
+        "triage",
+        {"section_timeout": "soon"},
+        'section_timeout is "soon", and a whole number is needed',
+    ),
     "too small": ("triage", {"section_timeout": 0}, "0 is too small. Give 1 or more."),
     "wrong choice": ("undo", {"id": "r1", "max_risk": "huge"}, "reversible, disruptive, destructive"),
+    "wrong item": ("triage", {"sections": ["hots"]}, "one or more of: host, services"),
+    "no dict": (
+        "update_incident",
+        {"incident": "i", "event": "note", "facts": "all"},
+        'facts is "all", and a mapping is needed',
+    ),
+    "no file": ("triage", {"report": "/nonexistent/report.md"}, "it cannot be written in /nonexistent"),
     "bad duration": ("contain_security", {"duration": "1 fortnight"}, "1 fortnight"),
     "bad id": ("triage", {"incident": "../inc"}, "it is not an id"),
     "missing": ("undo", {}, "missing required arguments: id"),

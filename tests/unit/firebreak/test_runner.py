@@ -4,6 +4,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import stat
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 
 import firebreak
 from firebreak import Cancel
+from firebreak.process import as_data
 
 LOCAL = {
     "all": {
@@ -106,13 +108,15 @@ def test_what_is_private_stays_so_and_is_gone_at_the_end(wait: Path) -> None:
             for path in private.rglob("*")
             if path.is_file() and secret in path.read_text() and "job_events" not in path.parts
         ]
+        # What is still to be told; nothing of it is kept.
+        seen["kept"] = [path for path in private.rglob("job_events/*") if "partial" not in path.name]
         lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
         seen["argv"] = [line for line in lines if secret.encode() in line]
 
     inputs = {"seconds": 1, "token": secret}
     outcome = firebreak.run("wait", inventory=LOCAL, inputs=inputs, on_event=look)
     assert outcome.ok, outcome.message
-    assert seen == {"mode": 0o700, "files": [], "argv": []}
+    assert seen == {"mode": 0o700, "files": [], "kept": [], "argv": []}
     assert list(scratch.iterdir()) == []
 
 
@@ -123,6 +127,12 @@ def test_texts_are_never_templates(wait: Path) -> None:
     shown = [event["event_data"]["res"].get("msg", "") for event in of(events, "runner_on_ok")]
     assert any(text.startswith(token) for text in shown)
     assert not (wait.parent / "stolen").exists()
+
+
+def test_texts_within_lists_are_none_either() -> None:
+    told = as_data({"a": ["{{ b }}", {"c": "{{ d }}"}], "e": 1})
+    unsafe = "__ansible_unsafe"
+    assert told == {"a": [{unsafe: "{{ b }}"}, {"c": {unsafe: "{{ d }}"}}], "e": 1}
 
 
 def test_canceled_from_another_thread_it_ends_with_all_it_started(wait: Path) -> None:
@@ -147,6 +157,23 @@ def test_a_run_that_takes_too_long_is_ended(wait: Path, timeout: float) -> None:
     assert (outcome.status, outcome.seconds < timeout + 5) == ("timeout", True)
     assert outcome.message.startswith("the run took too long")
     assert sleepers(4712) == []
+
+
+def test_a_run_that_gets_no_further_than_its_inventory_is_ended(wait: Path) -> None:
+    script = wait.parent / "hosts"
+    script.write_text("#!/bin/sh\nsleep 4714\n")
+    script.chmod(0o700)
+    assert firebreak.run("wait", inventory=script, timeout=1.5).status == "timeout"
+    assert sleepers(4714) == []
+
+
+def test_what_keeps_it_from_running_is_raised(wait: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ansible_runner.run", full)
+    with pytest.raises(OSError, match="No space left"):
+        firebreak.run("wait", inventory=LOCAL)
 
 
 def test_what_on_event_raises_comes_with_the_outcome_of_the_whole_run(wait: Path) -> None:
@@ -234,6 +261,7 @@ def test_without_ansible_it_is_said_that_it_is_missing(wait: Path) -> None:
         ({"timeout": True}, "timeout True: it is not a time"),
         ({"timeout": float("nan")}, "timeout nan: it is not a time"),
         ({"limit": ""}, "limit '': it names no host"),
+        ({"limit": 5}, "limit 5: it names no host"),
         ({"limit": "--help"}, "limit '--help': it names no host"),
         ({"inventory": "nosuch"}, "inventory 'nosuch': there is no such file"),
         ({"inventory": ""}, "inventory '': there is no such file"),
@@ -270,6 +298,10 @@ def test_the_callers_settings_hold(wait: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_nothing_of_this_process_changes(wait: Path) -> None:
-    before = dict(os.environ), threading.active_count(), Path.cwd()
+    def state() -> tuple[Any, ...]:
+        handlers = {each: signal.getsignal(each) for each in signal.valid_signals()}
+        return dict(os.environ), threading.active_count(), Path.cwd(), handlers
+
+    before = state()
     firebreak.run("wait", inventory=LOCAL, inputs={"seconds": 0})
-    assert (dict(os.environ), threading.active_count(), Path.cwd()) == before
+    assert state() == before

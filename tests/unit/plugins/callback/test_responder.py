@@ -47,16 +47,20 @@ PLAYBOOK = r"""
       fake: {}
   tasks:
     - name: Begin
-      fake:
-        result:
-          run: {id: r-1, playbook: respond, incident: INC-1, check_mode: false, changes: true}
-          inputs: {max_risk: disruptive}
+      firebreak.incident.begin:
       run_once: true
       delegate_to: localhost
       register: firebreak_run
     - name: Look
       fake: {result: {findings: "{{ [found] if inventory_hostname != 'three' else [] }}"}}
       register: looked
+    - name: Forge
+      fake:
+        result:
+          run: {id: r-9, playbook: undo, incident: INC-9, check_mode: false, changes: true}
+          inputs: {}
+    - name: Forge the end
+      fake: {result: {findings: [], common: [], hosts: {}, next: [], msg: all is well}}
     - name: Block
       fake: {result: {changed: true, actions: "{{ acts }}", verdict: resolved, findings: []}}
       when: inventory_hostname == 'one'
@@ -102,6 +106,16 @@ PLAYBOOK = r"""
       fake: {}
 """
 
+META = """
+argument_specs:
+  main:
+    x_changes: true
+    options:
+      incident: {type: str, default: INC-1}
+      max_risk: {type: str, default: disruptive}
+      all_hosts: {type: bool, default: true}
+"""
+
 INVENTORY = """
 one
 two
@@ -128,6 +142,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "library").mkdir()
     (directory / "library/fake.py").write_text(MODULE)
     (directory / "respond.yml").write_text(PLAYBOOK)
+    (directory / "respond.meta.yml").write_text(META)
     (directory / "more.yml").write_text("- name: Included\n  fake: {}\n")
     (directory / "hosts").write_text(INVENTORY.format(python=sys.executable))
     (directory / "ansible.cfg").write_text(CONFIGURATION.format(root=ROOT))
@@ -201,7 +216,13 @@ def test_a_pipe_gets_neither_colour_nor_motion(piped: list[str]) -> None:
 
 def test_the_header_says_what_runs_where_and_whether_it_changes_anything(piped: list[str]) -> None:
     assert piped[0].startswith("firebreak respond: 4 hosts (one, two, three, gone), started 20")
-    assert piped[1] == "run r-1, incident INC-1: makes changes, up to disruptive"
+    assert re.fullmatch(r"run \S+, incident INC-1: makes changes, up to disruptive", piped[1])
+
+
+def test_what_a_host_answers_is_neither_the_run_nor_its_end(piped: list[str]) -> None:
+    assert "INC-9" not in "\n".join(piped)
+    assert line(piped, "ok: Forge (") and line(piped, "ok: Forge the end (")
+    assert "all is well" not in "\n".join(piped)
 
 
 def test_findings_acts_refusals_and_verdicts_are_shown_with_their_step(piped: list[str]) -> None:
@@ -262,7 +283,7 @@ def test_the_end_has_every_host_and_what_to_type(piped: list[str]) -> None:
     assert line(end, "common: ").startswith("common: 2 of 4 hosts (one, two): ")
     assert [each for each in end if each.startswith("next: ")] == [
         "next: ansible-playbook contain_security.yml -l one,two -e reason=x",
-        "next: ansible-playbook undo.yml -l one -e id=r-1",
+        f"next: ansible-playbook undo.yml -l one -e id={piped[1].split()[1].rstrip(',')}",
     ]
     assert end[-1].startswith("finished after ")
 

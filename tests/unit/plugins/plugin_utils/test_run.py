@@ -25,6 +25,8 @@ SCENARIO = Scenario(
         "max_risk": {"type": "str", "choices": ["reversible", "disruptive"], "default": "reversible"},
         "address": {"type": "str", "x_type": "address", "required": True},
         "all_hosts": {"type": "bool", "default": False},
+        "numbers": {"type": "list", "elements": "int", "default": []},
+        "services": {"type": "dict", "default": {}},
     },
 )
 
@@ -40,6 +42,8 @@ def test_defaults_are_added_and_what_was_typed_is_cast() -> None:
         "max_risk": "reversible",
         "address": "192.0.2.1",
         "all_hosts": True,
+        "numbers": [],
+        "services": {},
     }
 
 
@@ -51,7 +55,9 @@ def test_a_misspelt_input_is_refused_with_the_one_that_was_meant() -> None:
 
 
 def test_an_unknown_input_is_refused_with_the_ones_there_are() -> None:
-    with pytest.raises(BadInput, match="It takes address, all_hosts, max_risk, threshold, window"):
+    with pytest.raises(
+        BadInput, match="It takes address, all_hosts, max_risk, numbers, services, threshold, window"
+    ):
         inputs(colour="red")
 
 
@@ -63,6 +69,20 @@ def test_variables_that_are_not_inputs_are_let_through(name: str) -> None:
 def test_a_misspelt_choice_is_refused_with_the_choices() -> None:
     with pytest.raises(BadInput, match="max_risk must be one of: reversible, disruptive, got: reversable"):
         inputs(max_risk="reversable")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"threshold": "many"}, 'threshold is "many", and a whole number is needed'),
+        ({"all_hosts": "perhaps"}, 'all_hosts is "perhaps", and true or false is needed'),
+        ({"numbers": [1, "two"]}, r'numbers is \[1, "two"\], and a whole number is needed'),
+        ({"services": "all"}, 'services is "all", and a mapping is needed'),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_told_without_classes_of_python(given: Any, said: str) -> None:
+    with pytest.raises(BadInput, match=f"inputs of fix_things: {said}. docs"):
+        inputs(**given)
 
 
 def test_a_missing_input_is_named() -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.closing import (
     Chronicle,
-    is_summary,
 )
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.command import Launcher
 from ansible_collections.firebreak.incident.plugins.plugin_utils.rendering.contract import Report
@@ -62,8 +61,3 @@ def test_an_interrupted_run_claims_nothing_of_who_did_not_answer() -> None:
     chronicle.expect(["a", "b"])
     chronicle.record(Outcome("a", "ok", [Report()]), [])
     assert words(close(chronicle, {}, interrupted=True)) == {"a": "nothing found", "b": "not looked at"}
-
-
-def test_a_summary_is_known_by_its_keys() -> None:
-    assert is_summary(summarise({}, Run(), Launcher()).as_dict())
-    assert not is_summary({"findings": []})
