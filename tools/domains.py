@@ -18,6 +18,8 @@ RISKS = ("reversible", "disruptive", "destructive")
 ROOMS = (
     "plugins/module_utils",
     "plugins/plugin_utils/evidence",
+    "plugins/plugin_utils/messages",
+    "plugins/plugin_utils/people",
     "plugins/plugin_utils/record",
     "plugins/plugin_utils/recovery",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,13 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
     Unreachable,
 )
 from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, utc_now
+from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_list
 from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.content import channel_name
+from ansible_collections.firebreak.incident.plugins.plugin_utils.people.contacts import (
+    PEOPLE,
+    ROLES,
+    check_names,
+)
 from ansible_collections.firebreak.incident.plugins.plugin_utils.record.desk import (
     WORDS,
     Said,
@@ -32,17 +39,20 @@ from ansible_collections.firebreak.incident.plugins.plugin_utils.record.recorder
     Recorder,
 )
 from ansible_collections.firebreak.incident.plugins.plugin_utils.run import parse_id
+from ansible_collections.firebreak.incident.plugins.plugin_utils.severity.reading import facts_of
 from ansible_collections.firebreak.incident.plugins.plugin_utils.severity.site import (
     VARIABLES as SEVERITY_VARIABLES,
 )
 from ansible_collections.firebreak.incident.plugins.plugin_utils.severity.site import Scale
 from ansible_collections.firebreak.incident.plugins.plugin_utils.with_context import actor
 
+# How many incidents are named where none was.
+MOST = 5
 # Of what messages tell besides.
 MORE = ("public", "public_impact", "root_cause", "resolution")
 # What cannot be judged without knowing how the incident stands.
 NEED_THE_RECORD = ("close", "reopen", "severity")
-VARIABLES = (RECORD_VARIABLE, *SEVERITY_VARIABLES)
+VARIABLES = (RECORD_VARIABLE, *SEVERITY_VARIABLES, PEOPLE, ROLES)
 SPEC: Mapping[str, Any] = {
     "event": {"type": "str", "required": True, "choices": list(WORDS)},
     "id": {"type": "str"},
@@ -72,13 +82,14 @@ class ActionModule(ActionBase):
         _validation, options = validate(argument_spec=dict(SPEC))
         known = {name: self._templar.template(variables[name]) for name in VARIABLES if name in variables}
         now = utc_now()
-        said = _said(options, actor(variables), now)
         try:
+            said = _said(options, actor(variables), now)
             recorder, scale = Recorder.of(known), Scale.of(known)
+            check_names(options["person"] or None, options["role"] or None, known)
             if said.word == "open":
                 return self._open(recorder, parse_id(options["id"] or new_id(now)), said, scale)
             if not options["id"]:
-                raise BadInput("id", "which incident is meant is not said", "Give its id.")
+                raise BadInput("id", "which incident is meant is not said", _open_ones(recorder))
             return self._tell(recorder, parse_id(options["id"]), said, scale)
         except FirebreakError as error:
             return {"failed": True, **error.as_result()}
@@ -132,10 +143,19 @@ def _said(options: Mapping[str, Any], who: str, now: datetime) -> Said:
         severity=options["severity"] or None,
         detected=options["detected"] or None,
         # What is left empty is not known.
-        facts={name: value for name, value in options["facts"].items() if value not in (None, "", [])},
+        facts=facts_of({name: each for name, each in options["facts"].items() if each not in (None, "", [])}),
         more={name: options[name] for name in MORE},
         **given,
     )
+
+
+def _open_ones(recorder: Recorder) -> str:
+    """The cure: nobody knows an id by heart."""
+    with suppress(FirebreakError), recorder.store() as store:
+        ids = store.incidents()
+        if ids:
+            return f"Give its id. Open are {speak_list(ids, MOST)}."
+    return "Give its id."
 
 
 def _warn(incident: str, problem: FirebreakError | None) -> None:

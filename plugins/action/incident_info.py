@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import ranked
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import utc_now
+from ansible_collections.firebreak.incident.plugins.plugin_utils.launcher import launcher_of
+from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.job import (
+    VARIABLES as PEOPLE_VARIABLES,
+)
+from ansible_collections.firebreak.incident.plugins.plugin_utils.people.overview import overview
 from ansible_collections.firebreak.incident.plugins.plugin_utils.record.recorder import (
     RECORD_VARIABLE,
     Recorder,
@@ -18,14 +24,9 @@ from ansible_collections.firebreak.incident.plugins.plugin_utils.record.state im
     Recorded,
     findings,
     means,
-    state,
 )
 from ansible_collections.firebreak.incident.plugins.plugin_utils.run import parse_id
 
-if TYPE_CHECKING:
-    from ansible_collections.firebreak.incident.plugins.plugin_utils.record.store import Store
-
-RETRIES = 5
 SPEC: Mapping[str, Any] = {
     "id": {"type": "str"},
     "closed": {"type": "bool", "default": False},
@@ -40,35 +41,27 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
+        variables = task_vars or {}
         validate: Any = self.validate_argument_spec
         _validation, options = validate(argument_spec=dict(SPEC))
-        record = self._templar.template((task_vars or {}).get(RECORD_VARIABLE))
-        recorder, result = Recorder.of({RECORD_VARIABLE: record}), {"changed": False}
-        waiting = [each for each in recorder.outbox.waiting() if options["id"] in (None, "", each)]
+        names = (RECORD_VARIABLE, *PEOPLE_VARIABLES)
+        known = {name: self._templar.template(variables[name]) for name in names if name in variables}
+        recorder, result = Recorder.of(known), {"changed": False}
+        waiting: list[str] = []
         try:
+            waiting = [each for each in recorder.outbox.waiting() if options["id"] in (None, "", each)]
             found = _found(recorder, parse_id(options["id"]) if options["id"] else None, options["closed"])
         except FirebreakError as error:
-            return {**result, **_told([], waiting), "failed": True, **error.as_result()}
-        incidents = [state(each, options["events"]) for each in found]
-        return {**result, "incidents": incidents, "means": means(found), **_told(found, waiting)}
+            wrong = [finding.as_dict() for finding in ranked(findings([], waiting))]
+            return {**result, "waiting": waiting, "findings": wrong, "failed": True, **error.as_result()}
+        told = overview(found, options["events"], known, utc_now(), launcher_of(variables))
+        wrong = [finding.as_dict() for finding in ranked([*findings(found, waiting), *told.pop("findings")])]
+        # Other callbacks, that of AWX among them, show the message of a task only when they are told to.
+        spoken = {"_ansible_verbose_always": True} if "msg" in told else {}
+        return {**result, **told, **spoken, "means": means(found), "waiting": waiting, "findings": wrong}
 
 
 def _found(recorder: Recorder, incident: str | None, closed: bool) -> list[Recorded]:
     with recorder.store() as store:
         ids = [incident] if incident else store.incidents(still_open=not closed)
-        return [_whole(store, each) for each in ids]
-
-
-def _whole(store: Store, incident: str) -> Recorded:
-    """Read again when something was added meanwhile."""
-    events, head = store.events(incident), store.head(incident)
-    for _attempt in range(RETRIES):
-        if len(events) == head[0]:
-            break
-        events, head = store.events(incident), store.head(incident)
-    return Recorded(events, *head)
-
-
-def _told(found: list[Recorded], waiting: list[str]) -> dict[str, Any]:
-    ranks = ranked(findings(found, waiting))
-    return {"waiting": waiting, "findings": [finding.as_dict() for finding in ranks]}
+        return [Recorded(*store.recorded(each)) for each in ids]

@@ -16,9 +16,12 @@ from ansible_collections.firebreak.incident.plugins.module_utils.quantities impo
     parse_duration,
     speak_duration,
 )
+from ansible_collections.firebreak.incident.plugins.plugin_utils.launcher import launcher_of
 from ansible_collections.firebreak.incident.plugins.plugin_utils.recovery.watch import Watch, lost
 from ansible_collections.firebreak.incident.plugins.plugin_utils.with_context import ActionModule as Base
 
+# What the module finds where there is no URL to ask.
+NOTHING_TO_ASK = "recovery.check.missing"
 OWN: Mapping[str, str] = {"window": "30m", "interval": "30s", "give_up_after": "2h"}
 
 
@@ -55,7 +58,9 @@ class ActionModule(Base):
             if self._task.check_mode:
                 return {**result, **watch.as_dict(), "recovered": None}
             if watch.recovered(now):
-                return {**result, **watch.as_dict(), "recovered": True, **_success(watch, given)}
+                return {**result, **watch.as_dict(), "recovered": True, **_success(watch, given, task_vars)}
+            if _blind(result):
+                return {**result, **watch.as_dict(), "recovered": False, **_never(watch)}
             self._tell(watch, now, task_vars)
             if watch.too_late(now, end):
                 return {**result, **watch.as_dict(), "recovered": False, **_failure(watch, given)}
@@ -99,9 +104,30 @@ def _passes(value: Any) -> int:
     return passes
 
 
-def _success(watch: Watch, given: Mapping[str, int]) -> dict[str, Any]:
+def _success(watch: Watch, given: Mapping[str, int], task_vars: Mapping[str, Any]) -> dict[str, Any]:
     said = f"well for {speak_duration(given['window'])} without a break, {watch.row} looks in a row"
+    incident = ((task_vars.get("firebreak_run") or {}).get("run") or {}).get("incident")
+    if incident:
+        inputs = {"incident": incident, "event": "resolve"}
+        command = launcher_of(task_vars).command("update_incident", [], inputs)
+        said += f"\nwhen every host is well: {command}"
     return {"verdict": RESOLVED, "after": watch.as_dict(), "msg": said, "_ansible_verbose_always": True}
+
+
+def _blind(result: Mapping[str, Any]) -> bool:
+    """Whether nothing is configured that could be looked at: no waiting mends that."""
+    ids = {finding["id"] for finding in result.get("findings") or ()}
+    return NOTHING_TO_ASK in ids and not result.get("measured")
+
+
+def _never(watch: Watch) -> dict[str, Any]:
+    return {
+        "failed": True,
+        "verdict": UNCHANGED,
+        "after": watch.as_dict(),
+        "msg": f"recovery: {'; '.join(watch.last_reasons)}. Give a service of firebreak_services its health "
+        "URL, name firebreak_endpoints, or leave the host out with --limit.",
+    }
 
 
 def _failure(watch: Watch, given: Mapping[str, int]) -> dict[str, Any]:

@@ -16,7 +16,8 @@ description:
     It can be run every minute, by several machines at once, and after any outage. Each message is sent once,
     and of
     updates that were missed only the one that is due now.
-  - Pages go along C(firebreak_escalation.path) until somebody acknowledges. Rows of
+  - Pages go along C(firebreak_escalation.path) until somebody acknowledges. Where nobody has the role of a
+    step, who comes next is paged at once. Rows of
     C(firebreak_escalation.matrix),
     executives, the status page, customers and status updates do not stop with that, but when the incident is
     resolved, with a last message.
@@ -120,4 +121,14 @@ problems:
   returned: success
   type: list
   elements: str
+names_nobody:
+  description: Whether the inventory names neither people nor places. The task fails then where an incident is
+    open, for nobody is told of it.
+  returned: success
+  type: bool
+findings:
+  description: That nobody is told (C(incident.people.missing)).
+  returned: when the inventory names nobody and an incident is open
+  type: list
+  elements: dict
 """

@@ -40,14 +40,15 @@ options:
     default: ""
   severity:
     description:
-      - C(Sev1) to C(Sev4), C(P0) to C(P3), or 1 to 4. It overrules O(facts), from which it is judged
-        otherwise, by C(firebreak_severity_rules) where a site has its own. What is due when is in
-        C(firebreak_severity_deadlines).
+      - C(Sev1) to C(Sev4), C(P0) to C(P3), 1 to 4, or critical, high, medium and low. It overrules O(facts),
+        from which it is judged otherwise, by C(firebreak_severity_rules) where a site has its own. What is
+        due when is in C(firebreak_severity_deadlines).
     type: str
   facts:
     description:
       - What is known of the impact. Numbers are C(users_percent), C(error_percent), C(latency_seconds) and
-        C(revenue_per_hour) (dollars); a range such as V(10-60) counts with its worse end.
+        C(revenue_per_hour) (dollars); a range such as V(10-60) counts with its worse end. V(12%), V($12,000)
+        and V(10k) are read too; a comma that can mean two things, as in V(1,5), is refused.
       - C(outage) is V(none), V(partial) or V(complete), C(data_breach) and C(data_loss) are V(no),
         V(suspected) or V(confirmed), C(vulnerability) is V(none), V(minor) or V(urgent), C(login) is
         V(works), V(partly) or V(none), C(functions) is V(all), V(cosmetic), V(minor) or V(major), and
@@ -59,17 +60,23 @@ options:
     type: dict
     default: {}
   security:
-    description: Whether it is a security incident, of which only a few are told the details.
+    description:
+      - Whether it is a security incident, of which only a few are told the details. With V(severity) it
+        becomes one, and stays one.
     type: bool
     default: false
   detected:
     description: When it was noticed, UTC in ISO 8601; now, when it is not given. All clocks count from it.
     type: str
   role:
-    description: The role that O(person) takes, such as V(commander).
+    description:
+      - The role that O(person) takes, such as V(incident_commander). One that is nearly a known one is
+        refused as mistyped.
     type: str
   person:
-    description: Who takes it.
+    description:
+      - Who takes it; with V(acknowledge) who is on it, the actor otherwise. Where C(firebreak_people) names
+        anybody, it is one of them.
     type: str
   unresolved:
     description: Whether O(event=close) may close an incident that is not resolved.

@@ -13,6 +13,8 @@ author: Firebreak maintainers (@firebreak)
 description:
   - Reads the record of one incident, or of all that are open. The whole chain of hashes is verified
     each time.
+  - Says who is on call, who was told, what is due by now and what follows, and which command comes next. In
+    UTC, and in C(firebreak_escalation.time_zone), else on the clock of this machine.
   - What waits on the controller because the record could not be written is reported, and left there.
   - Works on the controller. No host is contacted and nothing is changed.
 options:
@@ -82,6 +84,25 @@ incidents:
     intact:
       description: Whether all of them are what was recorded.
       type: bool
+    told:
+      description: >-
+        Each message that is at one place at least, with C(time) (UTC), C(event), C(audience), C(person),
+        C(role) and C(place). This, C(due) and C(ahead) are left out where the record was altered or the
+        inventory cannot be read.
+      type: list
+      elements: dict
+    due:
+      description: >-
+        What has to be told by now and is not, with C(deadline) (UTC), C(event), C(audience), C(person) and
+        C(role).
+      type: list
+      elements: dict
+    ahead:
+      description: >-
+        What follows within a day if nothing is said or done until then, the next first, with C(time) (UTC),
+        C(event), C(audience), C(person) and C(role).
+      type: list
+      elements: dict
     timeline:
       description: >-
         The events, with C(number), C(time), C(kind), C(actor), C(host), C(data), C(key), C(previous) and
@@ -89,6 +110,13 @@ incidents:
       returned: when O(events=true)
       type: list
       elements: dict
+on_call:
+  description: >-
+    Of each C(rotation) whose turn it is (C(person), C(name)), C(until) when (UTC) and who is C(next); both
+    null when that never changes.
+  returned: success
+  type: list
+  elements: dict
 means:
   description: >-
     Over all that are listed, C(mean_seconds) from the detection to C(acknowledged), C(contained) and
@@ -102,8 +130,10 @@ waiting:
   elements: str
 findings:
   description: >-
-    What is wrong with the record (C(incident.record.altered)), and what waits for it
-    (C(incident.outbox.waiting)).
+    What is wrong with the record (C(incident.record.altered)), what waits for it
+    (C(incident.outbox.waiting)), that nobody acknowledged in time (C(incident.response.late)), who should
+    have been told and was not (C(incident.message.late)), what is resolved and was not closed for two days
+    (C(incident.close.late)), and an inventory that cannot be read (C(incident.people.unread)).
   returned: always
   type: list
   elements: dict

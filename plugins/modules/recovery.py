@@ -14,6 +14,7 @@ description:
   - Runs M(firebreak.incident.recovery_info) on the host again and again. Every look must find everything
     well, for the whole O(window) without a break and at least O(passes) times; a look that does not
     begins it anew. How far it is, is told after each look.
+  - A host with nothing to ask, neither a URL nor a Prometheus, fails at the first look.
   - A host that can no longer be reached is not well. It is given up as soon as the time that is left is
     too short.
   - In check mode it looks once. Changes nothing.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,3 +27,10 @@ def current_launcher(playbook: Path, in_awx: bool = False) -> Launcher:
         "vault_password_files": C.DEFAULT_VAULT_PASSWORD_FILE,
     }
     return Launcher.of(playbook, context.CLIARGS, defaults, Path.cwd())
+
+
+def launcher_of(variables: Mapping[str, Any]) -> Launcher:
+    """From what a task knows; one that is run by itself is taken for one of our playbooks."""
+    run = (variables.get("firebreak_run") or {}).get("run") or {}
+    playbook = Path(variables.get("playbook_dir", "playbooks")) / f"{run.get('playbook') or 'triage'}.yml"
+    return current_launcher(playbook, in_awx="awx_job_id" in variables)

@@ -35,6 +35,8 @@ from .mail import Mail
 # Which attribute of Apprise's service takes the key, where the receiver shows a message of one key once.
 KEYED: Mapping[str, str] = {"pagerduty": "dedup", "opsgenie": "alias"}
 _MAIL = ("mailto", "mailtos")
+# Of a title that is shown as one Apprise escapes nothing.
+_NO_MARKUP = str.maketrans("<>", "\u2039\u203a")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class AppriseChannel:
         return bounded(lambda: self._send(message, claim))
 
     def _send(self, message: Message, claim: Claim) -> Outcome:
-        from apprise import NotifyType
+        from apprise import NotifyFormat, NotifyType, OverflowMode
 
         from .watched import Watch, watching
 
@@ -61,7 +63,15 @@ class AppriseChannel:
             with watching(watch):
                 if not _speaks_http(self.service):
                     watch.claimed = _claimed(claim)
-                delivered = self.service.notify(title=message.subject, body=message.body, notify_type=kind)
+                delivered = self.service.notify(
+                    title=message.subject.translate(_NO_MARKUP),
+                    body=message.body,
+                    notify_type=kind,
+                    # So that it is escaped where markup is read: a title may come from whoever attacks.
+                    body_format=NotifyFormat.TEXT,
+                    # One message, cut off where the receiver takes no more rather than refused by it.
+                    overflow=OverflowMode.TRUNCATE,
+                )
         except (Taken, FirebreakError):
             raise
         except Exception as error:
@@ -73,7 +83,7 @@ class AppriseChannel:
             raise Taken
         if watch.unanswered:
             return Outcome(UNKNOWN, watch.error)
-        return Outcome(REFUSED, watch.error or (f"HTTP {watch.status}" if watch.status else "it was refused"))
+        return Outcome(REFUSED, watch.error or watch.refusal)
 
 
 def channel_of(where: str, given: Any) -> Channel:
@@ -90,6 +100,8 @@ def channel_of(where: str, given: Any) -> Channel:
     scheme = scheme_of(service)
     name, known = address_id(str(url)), bool(scheme in KEYED if deduplicates is None else deduplicates)
     if scheme in _MAIL:
+        if not service.targets:
+            raise BadInput(where, "it names nobody to write to", "Write an address that exists after to=.")
         return _mail(service, name, known)
     return AppriseChannel(name, f"{service.service_name} {name[:6]}", known, service)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,8 @@ from .sandbox import Sandbox
 from .status_page import VARIABLE as STATUS_PAGE_VARIABLE
 from .status_page import StatusPage
 
+# Anything else may be an address without its beginning, which is not to be named.
+_ROLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 VARIABLE, SANDBOX = "firebreak_audiences", "firebreak_messages_sandbox"
 
 
@@ -56,6 +59,13 @@ class Audiences:
         places += [(_urls(person), person.urls) for person in self.people.people.values()]
         for where, given in places:
             yield from (each for each in self._places(where, given, now) if isinstance(each, BadInput))
+        if self.status_page:
+            try:
+                problem = StatusPage.of(self.status_page).problem
+            except BadInput as error:
+                problem = error
+            if problem is not None:
+                yield problem
 
     def channels(
         self, notification: Notification, made: str | None, now: datetime
@@ -98,7 +108,7 @@ class Audiences:
             yield Nowhere(_urls(person), "it is empty", cure)
 
     def _places(self, where: str, given: Any, now: datetime) -> Iterator[Channel | BadInput]:
-        if isinstance(given, str) and given and "://" not in given:
+        if isinstance(given, str) and _ROLE.fullmatch(given):
             try:
                 people = self.people.with_role(given, now)
             except BadInput as error:

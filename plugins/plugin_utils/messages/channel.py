@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ ACCEPTED, REFUSED, UNKNOWN, TAKEN = "accepted", "refused", "unknown", "taken"
 # What one message may take, answers included.
 SEND_SECONDS = 30.0
 CONNECT_SECONDS, READ_SECONDS = 5.0, 10.0
+_THREAD = "message"
 
 # Asked once, at the moment from which on the message may arrive: whether it is ours to hand over.
 Claim = Callable[[], bool]
@@ -92,10 +94,21 @@ def bounded(work: Callable[[], Outcome], seconds: float = SEND_SECONDS) -> Outco
             outcomes.append(Outcome(TAKEN))
         except FirebreakError as error:
             errors.append(error)
+        except Exception as error:
+            # Of a hundred libraries, whatever one trips over. Its words may hold the address.
+            outcomes.append(Outcome(UNKNOWN, type(error).__name__))
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=run, daemon=True, name=_THREAD)
+    # Libraries log the addresses that they have trouble with.
+    for handler in (*logging.root.handlers, logging.lastResort):
+        if handler is not None:
+            handler.addFilter(_not_while_sending)
     thread.start()
     thread.join(seconds)
     if errors:
         raise errors[0]
     return outcomes[0] if outcomes else Outcome(UNKNOWN, f"no answer within {seconds:.0f} s")
+
+
+def _not_while_sending(record: logging.LogRecord) -> bool:
+    return record.threadName != _THREAD

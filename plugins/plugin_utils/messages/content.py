@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.moments import parse_iso
 from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_duration
 
+from ..people.contacts import External, People
 from ..people.due import CUSTOMERS, SECURITY, STATUS_PAGE, Notification
 from ..people.policy import Policy
 from ..people.story import UPDATE, Story
@@ -94,7 +96,8 @@ def _known(
     opened = parse_iso(events[0].time)
     return {
         "incident": incident.id,
-        "title": incident.title or incident.id,
+        # What an alert was called must not look like lines of ours.
+        "title": " ".join(incident.title.split()) or incident.id,
         "severity": f"Sev{story.level} / P{story.level - 1}",
         "level": story.level,
         "status": _status(story, incident),
@@ -102,11 +105,12 @@ def _known(
         "duration": speak_duration((end - begun).total_seconds()),
         "next_update": speak_duration(every.total_seconds()) if every else None,
         "channel": channel_name(opened),
+        "assessment": opening.get("text"),
         "impact": opening.get("impact") or impact(story.facts),
         "reasons": list(judged.get("reasons") or ()),
         "hosts": sorted({event.host for event in events if event.host}),
         "update": update.get("text"),
-        "commander": incident.roles.get(COMMANDER),
+        "commander": _commander(incident, policy.people, now),
         "taken_by": taken.get("by") if story.taken else None,
         "root_cause": resolving.get("root_cause"),
         "resolution": resolving.get("resolution"),
@@ -116,7 +120,25 @@ def _known(
         "war_room": links.get("war_room") if story.level == 1 else None,
         "status_page": links.get("status_page"),
         "postmortem": links.get("postmortem"),
+        "outside_help": [_contact(each) for each in policy.people.external],
     }
+
+
+def _commander(incident: Incident, people: People, now: datetime) -> str | None:
+    """Who was given the role, else who has it by the inventory."""
+    given = incident.roles.get(COMMANDER)
+    if given:
+        return people.people[given].name if given in people.people else given
+    try:
+        return people.with_role(COMMANDER, now)[0].name
+    except BadInput:
+        return None
+
+
+def _contact(external: External) -> str:
+    account = f"account {external.account}" if external.account else ""
+    told = ", ".join(part for part in (external.contact, account, external.notes) if part)
+    return f"{external.service}: {told}" if told else external.service
 
 
 def impact(facts: Mapping[str, Any]) -> str:

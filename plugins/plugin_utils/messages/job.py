@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
+from ansible_collections.firebreak.incident.plugins.module_utils.finding import CRITICAL, Finding
 from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso
 
 from ..people.due import PAGE, PREFIX, SECURITY, Notification, due
@@ -17,8 +18,9 @@ from ..people.policy import Policy
 from ..record.event import Event, canonical
 from ..record.incident import Incident, fold
 from ..record.recorder import Recorder
+from ..run import parse_id
 from .audiences import Audiences, Nowhere
-from .content import values
+from .content import PUBLIC, values
 from .delivery import FAILED, IN_DOUBT, SENT_NOW, Delivery, Item, Letter, page_incident
 from .journal import Journal, RecordJournal
 from .template import Templates, Text, refuse_placeholders
@@ -31,6 +33,7 @@ VARIABLES = (
     "firebreak_rotations",
     "firebreak_external_contacts",
     "firebreak_escalation",
+    "firebreak_severity_deadlines",
     "firebreak_audiences",
     "firebreak_status_page",
     "firebreak_links",
@@ -41,19 +44,27 @@ VARIABLES = (
 
 @dataclass
 class Report:
-    """What was sent, what is wrong and must be mended, and what a person should know."""
+    """What was sent, what is wrong and must be mended, and what a person should know.
+
+    `lost` has for each fault what is not sent because of it.
+    """
 
     items: list[tuple[str, Item]] = field(default_factory=list)
     planned: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    lost: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    def lose(self, event: str, incident: str, why: str) -> None:
+        self.lost.setdefault(f"of {incident}: {why}", []).append(event)
 
     def as_dict(self) -> dict[str, Any]:
         told = [{"incident": incident, **item.as_dict()} for incident, item in self.items]
         sent = [each for each in told if each["state"] == SENT_NOW]
         failed = [
             f"{each['event']} of {each['incident']} to {each['audience']} ({each['place']}): {each['why']}"
-            for each in told
+            f"{_by_hand(item.letter.notification)}"
+            for each, (_incident, item) in zip(told, self.items, strict=True)
             if each["state"] == FAILED
         ]
         doubtful = [
@@ -62,7 +73,8 @@ class Report:
             for each in told
             if each["state"] == IN_DOUBT
         ]
-        problems = [*self.problems, *failed]
+        lost = [f"{' and '.join(dict.fromkeys(events))} {why}" for why, events in self.lost.items()]
+        problems = [*self.problems, *lost, *failed]
         result: dict[str, Any] = {
             "changed": bool(sent),
             "messages": told,
@@ -70,9 +82,12 @@ class Report:
             "problems": problems,
             "warnings": list(dict.fromkeys([*self.warnings, *doubtful])),
         }
+        said = [*self.problems, *(f"NOT sent: {each}" for each in (*lost, *failed))]
+        said += [f"{each['event']} of {each['incident']} sent to {each['audience']}" for each in sent]
         if problems:
-            result.update(failed=True, msg=f"{len(sent)} sent. NOT sent: " + " | ".join(problems))
-        return result
+            result["failed"] = True
+        # Other callbacks, that of AWX among them, show the message of a task only when they are told to.
+        return {**result, "msg": "\n".join(said), "_ansible_verbose_always": True} if said else result
 
 
 @dataclass(frozen=True)
@@ -121,6 +136,12 @@ class Desk:
             sleep,
         )
 
+    @property
+    def names_nobody(self) -> bool:
+        """Whether the inventory says nothing at all of people and places."""
+        people, audiences = self.policy.people, self.audiences
+        return not (people.people or people.roles or audiences.given or audiences.status_page)
+
     def faults(self) -> list[str]:
         """What would be missed when it is needed: roles that nobody has, places that cannot be read."""
         now = self.clock()
@@ -136,9 +157,8 @@ class Desk:
     def notify(self, journal: Journal, asked: Request, report: Report, check: bool = False) -> None:
         """Raises `BadInput`."""
         given = asked.values
-        for name, text in given.items():
-            if isinstance(text, str):
-                refuse_placeholders(f"value {name}", text)
+        for name, value in given.items():
+            refuse_placeholders(f"value {name}", value)
         events = journal.events()
         same = canonical([asked.template, dict(given)])
         about = asked.key or hashlib.sha256(same.encode()).hexdigest()[:16]
@@ -182,15 +202,19 @@ class Desk:
         now = self.clock()
         channels, problems = self.audiences.channels(told, page_incident(events), now)
         for problem in problems:
-            lost = told.urgent or not isinstance(problem, Nowhere)
-            said = f"{told.event} of {incident.id}: {problem}"
-            (report.problems if lost else report.warnings).append(said)
+            if told.urgent or not isinstance(problem, Nowhere):
+                report.lose(told.event, incident.id, f"{problem}{_by_hand(told)}")
+            else:
+                report.warnings.append(f"{told.event} of {incident.id}: {problem}")
+        if told.problem is not None:
+            return None
         known = values(incident, events, self.policy, told, self.links, now)
         if incident.security and told.audience != SECURITY:
-            given = {
-                name: value for name, value in given.items() if name in known or name.startswith("public")
-            }
+            given = {name: value for name, value in given.items() if name.startswith("public")}
         try:
+            if told.audience in PUBLIC:
+                for name, value in {**known, **given}.items():
+                    refuse_placeholders(f"value {name}", value)
             text = self._text(told, {**known, **given}, report)
         except BadInput as error:
             report.problems.append(f"{told.event} of {incident.id}: {error}")
@@ -218,17 +242,50 @@ def escalate(
 ) -> dict[str, Any]:
     """What is due in one incident, or in all that are open. Raises `FirebreakError`."""
     desk, recorder, report = Desk.of(variables, actor, clock, sleep), Recorder.of(variables), Report()
+    ids = [parse_id(incident)] if incident else recorder.open_incidents()
+    if desk.names_nobody:
+        if incident:
+            recorder.incident(incident)
+        return {**_nobody(ids), "incidents": ids, "names_nobody": True}
     if check:
         report.warnings += desk.faults()
-    with recorder.store() as store:
-        ids = [incident] if incident else store.incidents()
     for each in ids:
         try:
             desk.escalate(RecordJournal(recorder, each), report, check)
         except BadInput as error:
             # One incident must not keep the others waiting.
             report.problems.append(str(error))
-    return {**report.as_dict(), "incidents": ids}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            fault = f"its record cannot be read ({type(error).__name__})"
+            report.problems.append(str(BadInput(f"incident {each}", fault, "Look who altered it.")))
+    return {**report.as_dict(), "incidents": ids, "names_nobody": False}
+
+
+def _nobody(incidents: Sequence[str]) -> dict[str, Any]:
+    if not incidents:
+        return Report().as_dict()
+    names = ", ".join(incidents)
+    fault = BadInput(
+        f"NOBODY IS TOLD of {names}",
+        "this inventory names nobody",
+        "Tell people by hand. Fill in firebreak_people, firebreak_roles and firebreak_audiences "
+        "(docs/incidents.md, 'Who is told'), and run escalate: it sends what is due.",
+    )
+    untold = Finding(
+        id="incident.people.missing",
+        level=CRITICAL,
+        subject=names,
+        summary="nobody is told of it, for this inventory names nobody",
+    )
+    return {**Report(problems=[str(fault)]).as_dict(), "findings": [untold.as_dict()]}
+
+
+def _by_hand(told: Notification) -> str:
+    """How to reach who is wanted and cannot be told."""
+    person = told.person
+    if person is None or not (person.phone or person.email):
+        return ""
+    return f" Call {person.name}, {person.phone}." if person.phone else f" Write to {person.email}."
 
 
 def notify(
@@ -241,7 +298,7 @@ def notify(
 ) -> dict[str, Any]:
     """One message to some audiences. Raises `FirebreakError`."""
     desk, recorder, report = Desk.of(variables, actor, clock, sleep), Recorder.of(variables), Report()
-    desk.notify(RecordJournal(recorder, asked.incident), asked, report, check)
+    desk.notify(RecordJournal(recorder, parse_id(asked.incident)), asked, report, check)
     return report.as_dict()
 
 

@@ -11,10 +11,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 
 from ..people.due import RESOLUTION
+from .answers import ELSEWHERE, body_of, why
 from .channel import (
     ACCEPTED,
     CONNECT_SECONDS,
@@ -31,8 +33,11 @@ from .channel import (
 
 VARIABLE = "firebreak_status_page"
 _KEYS = {"url", "token", "kind", "page"}
-_MOST_BYTES = 1024 * 1024
 INVESTIGATING, RESOLVED = "investigating", "resolved"
+
+
+class _Unexpected(ValueError):
+    """An answer that says nothing of what was asked."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,17 @@ APIS: Mapping[str, Api] = {
         create=("POST", "/api/v1/incidents"),
         update=("POST", "/api/v1/incidents/{id}/updates"),
         header=("X-Cachet-Token", "{token}"),
+        states={INVESTIGATING: 1, RESOLVED: 4},
+        create_body={"name": "subject", "status": "state", "message": "text", "visible": "visible"},
+        update_body={"status": "state", "message": "text"},
+        answer="data",
+    ),
+    "cachet3": Api(
+        listed="/api/incidents?per_page=20",
+        one="/api/incidents/{id}/updates?sort=-created_at&per_page=50",
+        create=("POST", "/api/incidents"),
+        update=("POST", "/api/incidents/{id}/updates"),
+        header=("Authorization", "Bearer {token}"),
         states={INVESTIGATING: 1, RESOLVED: 4},
         create_body={"name": "subject", "status": "state", "message": "text", "visible": "visible"},
         update_body={"status": "state", "message": "text"},
@@ -117,6 +133,8 @@ class StatusPage:
             or not given.get("token")
         ):
             raise BadInput(VARIABLE, "it cannot be read", "Give it url and token, kind and page if need be.")
+        if not _is_web(str(given["url"])):
+            raise BadInput(f"{VARIABLE}.url", "it is no address of a web server", "Begin it with https://.")
         kind = str(given.get("kind") or "generic")
         if kind not in APIS:
             raise BadInput(f"{VARIABLE}.kind", f"{kind!r} is not known", f"It is one of {', '.join(APIS)}.")
@@ -126,6 +144,14 @@ class StatusPage:
         return cls(
             str(given["url"]).rstrip("/"), api, str(given.get("page") or ""), str(given["token"]), made
         )
+
+    @property
+    def problem(self) -> BadInput | None:
+        """What makes it unsafe to use; it is used all the same."""
+        where = urlsplit(self.url)
+        if where.scheme == "https" or where.hostname in ("localhost", "127.0.0.1", "::1"):
+            return None
+        return BadInput(f"{VARIABLE}.url", "everybody on the way can read the token", "Use https://.")
 
     def send(self, message: Message, claim: Claim) -> Outcome:
         return bounded(lambda: self._send(message, claim))
@@ -152,13 +178,16 @@ class StatusPage:
 
     def _look(self, message: Message) -> tuple[str | None, bool]:
         """The incident on the page, None when it was not made, and whether it has this message already."""
-        made = self.made
+        made, texts = self.made, ""
         if made is None:
             ours = (each for each in self._entries() if _about(message) in json.dumps(each))
-            made = next((str(each["id"]) for each in ours), None)
-        if made is None:
-            return None, False
-        return made, _reference(message) in json.dumps(self._ask("GET", self.api.one, None, made))
+            entry = next(ours, None)
+            if entry is None:
+                return None, False
+            # Of some the first text is here only.
+            made, texts = str(entry["id"]), json.dumps(entry)
+        texts += json.dumps(self._ask("GET", self.api.one, None, made))
+        return made, _reference(message) in texts
 
     def _entries(self) -> Iterator[Mapping[str, Any]]:
         answer = self._ask("GET", self.api.listed, None)
@@ -167,7 +196,7 @@ class StatusPage:
             if isinstance(entry, Mapping) and "id" in entry:
                 yield entry
 
-    def _write(self, message: Message, made: str | None) -> str | None:
+    def _write(self, message: Message, made: str | None) -> str:
         state = RESOLVED if message.event == RESOLUTION else INVESTIGATING
         told = {
             "subject": message.subject,
@@ -181,8 +210,10 @@ class StatusPage:
         answer = self._ask(method, path, {self.api.inside: body} if self.api.inside else body, made)
         if made:
             return made
-        inner = answer.get(self.api.answer) if self.api.answer else answer
-        return str(inner["id"]) if isinstance(inner, Mapping) and "id" in inner else None
+        inner = answer.get(self.api.answer) if self.api.answer and isinstance(answer, Mapping) else answer
+        if not isinstance(inner, Mapping) or inner.get("id") is None:
+            raise _Unexpected("it does not say that it has it")
+        return str(inner["id"])
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None, made: str | None = None) -> Any:
         import requests
@@ -198,10 +229,21 @@ class StatusPage:
             stream=True,
         ) as answer:
             answer.raise_for_status()
-            if answer.is_redirect:
-                raise ValueError("it sends elsewhere")
-            data = answer.raw.read(_MOST_BYTES, decode_content=True)
+            if answer.status_code >= 300:
+                raise _Unexpected(f"HTTP {answer.status_code}, {ELSEWHERE}")
+            data = body_of(answer)
+        try:
             return json.loads(data) if data.strip() else {}
+        except (ValueError, RecursionError):
+            raise _Unexpected("its answer cannot be read") from None
+
+
+def _is_web(url: str) -> bool:
+    try:
+        where = urlsplit(url)
+    except ValueError:
+        return False
+    return where.scheme in ("https", "http") and bool(where.hostname)
 
 
 def _about(message: Message) -> str:
@@ -214,13 +256,8 @@ def _reference(message: Message) -> str:
 
 
 def _why(error: Exception) -> str:
-    """Without the address, which may be secret."""
     import requests
 
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"HTTP {error.response.status_code}"
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
     if isinstance(error, requests.RequestException):
-        return "it could not be reached"
-    return "its answer cannot be read"
+        return why(error)
+    return str(error) if isinstance(error, _Unexpected) else "its answer cannot be read"

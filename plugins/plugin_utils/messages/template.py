@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,18 @@ BUILT_IN = Path(__file__).parent / "templates"
 SUFFIX = ".j2"
 # `[description]` as in a form; `[text](address)` is a link.
 _PLACEHOLDER = re.compile(r"\[[A-Za-z$#][A-Za-z0-9 $#_/'-]{0,40}\](?!\()")
+# What programs write in brackets, and people copy.
+_MARKS = frozenset(
+    f"[{mark}]"
+    for mark in (
+        *("redacted", "firing", "resolved", "ok", "failed", "trace", "debug", "info", "notice", "warn"),
+        *("warning", "error", "err", "crit", "critical", "alert", "emerg", "fatal", "panic"),
+    )
+)
+# What chats make of it would wake everybody: <!channel>, <@U1>, @everyone.
+_CALLS = re.compile(r"(?<=<)(?=[!#])|(?<=<@)|(?<=@)(?=(?:everyone|here|channel|all)\b)", re.IGNORECASE)
+# As much of one value as anybody reads in a message, and of a subject as every receiver takes.
+LONGEST, LONGEST_SUBJECT = 4000, 250
 _CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _SUBJECT = "Subject:"
 
@@ -82,6 +95,9 @@ class Templates:
             ) from error
         except (OSError, UnicodeDecodeError, TemplateError) as error:
             raise BadInput(f"template {path}", f"it cannot be read: {error}", "Mend it.") from error
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            # What its expressions trip over; the words may hold a value.
+            raise BadInput(f"template {path}", f"it ends with {type(error).__name__}", "Mend it.") from error
         return _text(f"template {path}", written)
 
     def _places(self) -> Iterator[Path]:
@@ -90,20 +106,34 @@ class Templates:
         yield BUILT_IN
 
 
-def refuse_placeholders(where: str, text: str) -> None:
-    """For what a person typed. Raises `Unfilled`."""
-    found = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
+def refuse_placeholders(where: str, value: Any) -> None:
+    """For what a person typed, alone or in lists and mappings. Raises `Unfilled`."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    found = [each for each in dict.fromkeys(_PLACEHOLDER.findall(text)) if each.lower() not in _MARKS]
     if found:
         raise Unfilled(where, f"{', '.join(found)} is not filled in", "Write what belongs there.")
 
 
 def clean(value: Any) -> Any:
-    """Without what would begin a header or steer a terminal."""
+    """Without what would begin a header, steer a terminal or call everybody of a chat; not without end."""
     if isinstance(value, str):
-        return "".join(char for char in value.replace("\r\n", "\n") if char.isprintable() or char in "\n\t")
+        text = "".join(map(_plain, shortened(value, LONGEST).replace("\r\n", "\n")))
+        return _CALLS.sub(" ", text)
     if isinstance(value, (list, tuple)):
         return [clean(each) for each in value]
+    if isinstance(value, Mapping):
+        return {clean(name): clean(each) for name, each in value.items()}
     return value
+
+
+def shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _plain(character: str) -> str:
+    if character.isprintable() or character in "\n\t":
+        return character
+    return " " if character.isspace() else ""
 
 
 def _text(where: str, written: str) -> Text:
@@ -111,7 +141,7 @@ def _text(where: str, written: str) -> Text:
     subject = " ".join(head.removeprefix(_SUBJECT).split())
     if not head.startswith(_SUBJECT) or not subject or not body.strip():
         raise BadInput(where, "it has no subject or no text", f"Begin with a line '{_SUBJECT} …'.")
-    return Text(subject, body.strip() + "\n")
+    return Text(shortened(subject, LONGEST_SUBJECT), body.strip() + "\n")
 
 
 def _has(place: Path, name: str) -> bool:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from .answers import ELSEWHERE, body_of, never_sent, why
 from .channel import Claim, Taken
 
 if TYPE_CHECKING:
-    from requests import RequestException, Session
+    from requests import Session
 
 _LOCAL = threading.local()
 _LOCK = threading.Lock()
@@ -36,6 +37,12 @@ class Watch:
     error: str = ""
     unanswered: bool = False
 
+    @property
+    def refusal(self) -> str:
+        if self.status is None:
+            return "it was refused"
+        return f"HTTP {self.status}{f', {ELSEWHERE}' if self.status < 400 else ''}"
+
 
 @cache
 def _watched() -> type[Session]:
@@ -53,12 +60,15 @@ def _watched() -> type[Session]:
                 raise Taken
             watch.claimed = True
             try:
-                response = super().send(request, **options)
+                response = super().send(request, **{**options, "allow_redirects": False, "stream": True})
+                # As it would be without `stream`, but no longer than is worth reading.
+                vars(response).update(_content=body_of(response), _content_consumed=True)
             except requests.RequestException as error:
-                watch.error = _why(error)
-                watch.unanswered = not _never_sent(error)
+                watch.error = why(error)
+                watch.unanswered = not never_sent(error)
                 raise
-            watch.status = None if response.ok else response.status_code
+            response.close()
+            watch.status = response.status_code if response.status_code >= 300 else None
             return response
 
     return Watched
@@ -79,26 +89,3 @@ def watching(watch: Watch) -> Iterator[None]:
         yield
     finally:
         _LOCAL.watch = None
-
-
-def _never_sent(error: RequestException) -> bool:
-    """Whether there was no connection that it could have been sent over."""
-    import requests
-
-    if isinstance(
-        error, (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.InvalidURL)
-    ):
-        return True
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
-
-
-def _why(error: RequestException) -> str:
-    """Without the address, which may be secret."""
-    import requests
-
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not trusted"
-    return "it could not be reached" if _never_sent(error) else "the connection broke off"

@@ -15,6 +15,16 @@ from .rotation import Rotation, zone_named
 
 PEOPLE, ROLES, ROTATIONS = "firebreak_people", "firebreak_roles", "firebreak_rotations"
 EXTERNAL = "firebreak_external_contacts"
+# Those that the runbooks name, beside those of the site.
+KNOWN_ROLES = (
+    "incident_commander",
+    "communications_lead",
+    "engineering_lead",
+    "engineering_manager",
+    "security_lead",
+    "database_admin",
+    "devops_lead",
+)
 # Who has the turn in any of the rotations: a P0 goes to all of them.
 EVERYBODY_ON_CALL = "everybody_on_call"
 
@@ -94,6 +104,19 @@ class People:
                 self.with_role(role, now)
             except BadInput as error:
                 yield error
+
+
+def check_names(person: str | None, role: str | None, variables: Mapping[str, Any]) -> None:
+    """Of somebody who takes a role: whether both are meant. Raises `BadInput`.
+
+    An inventory that names nobody is taken at its word, and a role may be new, but not nearly a known one.
+    """
+    people, roles = variables.get(PEOPLE), variables.get(ROLES)
+    if person and isinstance(people, Mapping) and people:
+        _known(person, people, "person")
+    known = {*KNOWN_ROLES, *(roles if isinstance(roles, Mapping) else ())}
+    if role and role not in known and difflib.get_close_matches(role, known, n=1, cutoff=0.85):
+        raise BadInput(f"role {role!r}", "there is none of that name", _close(role, known).strip())
 
 
 def _person(name: str, given: Any) -> Person:

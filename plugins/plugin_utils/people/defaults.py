@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..severity.rules import DEADLINES, HOUR
+from ..severity.rules import HOUR
 
 _DAY = 24 * HOUR
 
@@ -57,12 +57,26 @@ MATRIX: Sequence[Mapping[str, Any]] = (
         "because": "data may have been taken",
     },
     {
+        "name": "security",
+        "when": {"security": True},
+        "to": ["security_team"],
+        "within": "0s",
+        "because": "it is a security incident",
+    },
+    {
         "name": "revenue",
         # In total. What is lost in an hour is another quantity, and makes the severity.
         "when": {"fact": "revenue_total", "at_least": 10_000},
         "to": ["engineering_manager", "cto"],
         "within": "0s",
         "because": "$10,000 are lost in all",
+    },
+    {
+        "name": "database",
+        "when": {"fact": "services", "any_of": ["database", "postgres", "postgresql", "redis"]},
+        "to": ["database_admin"],
+        "within": "15m",
+        "because": "a database is affected",
     },
     {
         "name": "several_services",
@@ -87,16 +101,18 @@ MATRIX: Sequence[Mapping[str, Any]] = (
     },
 )
 
-# Seconds between status updates; none where the summary of the day is enough.
-UPDATES_EVERY: Mapping[int, int | None] = {
-    level: due["updates_every"] if (due["updates_every"] or _DAY) < _DAY else None
-    for level, due in DEADLINES.items()
-}
-# Seconds from the detection within which they are told, by severity.
-EXECUTIVES: Mapping[int, int | None] = {level: due["notify_executives"] for level, due in DEADLINES.items()}
-STATUS_PAGE: Mapping[int, int | None] = {level: due["status_page"] for level, due in DEADLINES.items()}
-CUSTOMERS = STATUS_PAGE
 # Customers are written to when that many of them notice, in percent.
 CUSTOMERS_FROM = 10
 # When the summary of the day goes out, on the clock of the site.
 SUMMARY_AT, TIME_ZONE = "18:00", "UTC"
+
+
+def updates_every(deadlines: Mapping[int, Mapping[str, int | None]]) -> Mapping[int, int | None]:
+    """Seconds between status updates by severity; None where the summary of the day is enough."""
+    every = {level: due["updates_every"] for level, due in deadlines.items()}
+    return {level: seconds if seconds and seconds < _DAY else None for level, seconds in every.items()}
+
+
+def within(name: str, deadlines: Mapping[int, Mapping[str, int | None]]) -> Mapping[int, int | None]:
+    """Seconds from the detection within which they are told, by severity."""
+    return {level: due[name] for level, due in deadlines.items()}

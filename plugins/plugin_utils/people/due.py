@@ -17,7 +17,8 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import B
 
 from ..record.event import Event
 from ..record.incident import Incident
-from .conditions import at_least, number_of
+from ..severity.reading import number_of
+from .conditions import at_least
 from .contacts import Person
 from .policy import Policy
 from .story import Story, Told
@@ -31,6 +32,7 @@ PREFIX = "message:"
 PAGE, ESCALATION, INITIAL, UPDATE = "page", "escalation", "initial", "update"
 SUMMARY, RESOLUTION = "summary", "resolution"
 _NEWS = (INITIAL, UPDATE)
+_EVERYBODY: Mapping[str, str] = {"outage": "complete", "login": "none"}
 # Where an audience has a text of its own.
 _TEMPLATES: Mapping[tuple[str, str], str] = {
     (INITIAL, EXECUTIVES): "executive",
@@ -87,7 +89,7 @@ def _running(
 ) -> Iterator[Notification]:
     if not story.taken:
         yield from _pages(story, policy, now)
-    yield from _matrix(story, facts, policy, now)
+    yield from _matrix(incident, story, facts, policy, now)
     for audience, allowed in _told_first(incident, story, facts, policy):
         begun = story.begun.time
         yield _to(audience, INITIAL, f"{story.begun.number}", begun, begun + allowed)
@@ -97,24 +99,30 @@ def _running(
 
 
 def _pages(story: Story, policy: Policy, now: datetime) -> Iterator[Notification]:
+    """Where nobody has the role of a step, who comes next is not kept waiting."""
+    vacant = False
     for step in policy.path:
         since = story.alarm.time + step.after
-        if story.level in step.severities and since <= now:
-            minutes = int(step.after.total_seconds() // 60)
-            yield from _persons(
-                PAGE,
-                (step.to,),
-                f"{story.alarm.number}:{minutes}m",
-                (since, since),
-                "nobody has acknowledged it yet" if minutes else "it has begun",
-                policy,
-                now,
-            )
+        if story.level not in step.severities or (since > now and not vacant):
+            continue
+        minutes = int(step.after.total_seconds() // 60)
+        because = "nobody has acknowledged it yet" if minutes else "it has begun"
+        if since > now:
+            because = "nobody has the role that comes before"
+        about, times = f"{story.alarm.number}:{minutes}m", (min(since, now), min(since, now))
+        found = list(_persons(PAGE, (step.to,), about, times, because, policy, now))
+        reached = [each for each in found if each.problem is None]
+        yield from found if since <= now else reached
+        vacant = not reached
 
 
-def _matrix(story: Story, facts: Mapping[str, Any], policy: Policy, now: datetime) -> Iterator[Notification]:
+def _matrix(
+    incident: Incident, story: Story, facts: Mapping[str, Any], policy: Policy, now: datetime
+) -> Iterator[Notification]:
+    # Of a data breach a row of its own tells.
+    breach = at_least("data_breach", facts.get("data_breach", "no"), "suspected")
     for row in policy.matrix:
-        if row.when.holds(story.level, story.alarm.time, facts, now):
+        if row.when.holds(story.level, story.alarm.time, incident.security and not breach, facts, now):
             since = story.alarm.time + row.when.unresolved_for
             yield from _persons(
                 ESCALATION,
@@ -165,10 +173,16 @@ def _told_first(
         level == 1 or at_least("user_facing", facts.get("user_facing", "yes"), "yes")
     ):
         yield STATUS_PAGE, policy.status_page[level]
-    users = facts.get("users_percent")
-    noticed = users is not None and number_of("users_percent", users) >= policy.customers_from
-    if level in policy.customers and noticed:
+    if level in policy.customers and _customers_notice(facts, policy):
         yield CUSTOMERS, policy.customers[level]
+
+
+def _customers_notice(facts: Mapping[str, Any], policy: Policy) -> bool:
+    """An outage of everything, or of the login, is everybody's."""
+    if any(at_least(fact, facts[fact], worst) for fact, worst in _EVERYBODY.items() if fact in facts):
+        return True
+    users = facts.get("users_percent")
+    return users is not None and number_of("users_percent", users) >= policy.customers_from
 
 
 def _updates(audience: str, story: Story, policy: Policy, now: datetime) -> Iterator[Notification]:
@@ -176,7 +190,8 @@ def _updates(audience: str, story: Story, policy: Policy, now: datetime) -> Iter
     if not _was_told(story, audience, story.begun.number):
         return
     every = policy.updates_every.get(story.level)
-    slot = (now - story.news.time) // every if every else 0
+    # The clock of another machine may be ahead.
+    slot = max(0, (now - story.news.time) // every) if every else 0
     since = story.news.time + slot * (every or timedelta())
     if slot < 1 and story.only_begun:
         return

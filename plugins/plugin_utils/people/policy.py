@@ -13,8 +13,10 @@ from zoneinfo import ZoneInfo
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.quantities import parse_duration
 
+from ..severity.reading import level_of
+from ..severity.site import DEADLINES_VARIABLE, Scale
 from . import defaults
-from .conditions import Condition, level_of, severities_of
+from .conditions import Condition, severities_of
 from .contacts import People
 from .rotation import zone_named
 
@@ -53,7 +55,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Policy:
-    """`executives`, `status_page` and `customers` have the time allowed by severity, where they are told."""
+    """`executives`, `status_page` and `customers` have the time allowed by severity, where they are told;
+    `respond` that until somebody has to be on it."""
 
     people: People
     path: tuple[Step, ...]
@@ -65,6 +68,7 @@ class Policy:
     customers_from: float
     summary_at: time
     zone: ZoneInfo
+    respond: Mapping[int, timedelta]
 
     @classmethod
     def of(cls, variables: Mapping[str, Any]) -> Policy:
@@ -76,7 +80,10 @@ class Policy:
         def of(name: str, default: Any) -> Any:
             return default if given.get(name) is None else given[name]
 
-        every = _by_severity("updates_every", of("updates_every", defaults.UPDATES_EVERY), _seconds)
+        clocks = Scale.of({DEADLINES_VARIABLE: variables.get(DEADLINES_VARIABLE)}).deadlines
+        rhythm = defaults.updates_every(clocks)
+        chiefs, public = (defaults.within(name, clocks) for name in ("notify_executives", "status_page"))
+        every = _by_severity("updates_every", of("updates_every", rhythm), _seconds)
         path = of("path", "by_time")
         matrix = _listed("matrix", of("matrix", defaults.MATRIX), _row)
         names = [row.name for row in matrix]
@@ -86,13 +93,14 @@ class Policy:
             people=People.of(variables),
             path=tuple(_listed("path", defaults.PATHS.get(str(path), path), _step)),
             matrix=tuple(matrix),
-            updates_every={**_by_severity("updates_every", defaults.UPDATES_EVERY, _seconds), **every},
-            executives=_set(_by_severity("executives", of("executives", defaults.EXECUTIVES), _seconds)),
-            status_page=_set(_by_severity("status_page", of("status_page", defaults.STATUS_PAGE), _seconds)),
-            customers=_set(_by_severity("customers", of("customers", defaults.CUSTOMERS), _seconds)),
+            updates_every={**_by_severity("updates_every", rhythm, _seconds), **every},
+            executives=_set(_by_severity("executives", of("executives", chiefs), _seconds)),
+            status_page=_set(_by_severity("status_page", of("status_page", public), _seconds)),
+            customers=_set(_by_severity("customers", of("customers", public), _seconds)),
             customers_from=float(of("customers_from_percent", defaults.CUSTOMERS_FROM)),
             summary_at=_clock(of("summary_at", defaults.SUMMARY_AT)),
             zone=zone_named(str(of("time_zone", defaults.TIME_ZONE)), f"{ESCALATION}.time_zone"),
+            respond=_set(_by_severity("respond", defaults.within("respond", clocks), _seconds)),
         )
 
     def roles(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.moments import 
 
 from ..record.event import CLOSED, OPENED, REOPENED, Event
 from ..record.incident import ACKNOWLEDGED, RESOLVED, SEVERITY
-from .conditions import level_of
+from ..severity.reading import level_of
 
 UPDATE = "incident.update"
 # SENT: it is at one of its places. SETTLED: it is at all of them, or nobody can know.

@@ -13,13 +13,14 @@ from typing import Any
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, parse_iso
 
+from ..people.story import SENT
 from ..record.event import OPENED, REOPENED, Event
 from ..record.incident import PHASES, ROLE, SEVERITY, Incident, fold
-from ..record.timeline import VERDICT
+from ..record.timeline import RUN_STARTED, VERDICT
 from ..rendering.lock_tree import draw
-from .acts import Done, acts
+from .acts import DONE, Done, acts
 from .clocks import Phase, detected_at, phases
-from .lines import Line, lines
+from .lines import Line, lines, one_line
 from .looks import Sighting, sightings
 
 # Who writes the document is no part of what happened.
@@ -49,8 +50,9 @@ class Verdict:
 @dataclass(frozen=True)
 class Account:
     """`reasons` are those of the last severity, `end` is the time of the last event, `said` what responders
-    have told under the names of TOLD, `trees` are hosts with the lock tree that was found there, drawn.
-    `doubts` says where the record is not what was recorded; nothing here can be relied on then."""
+    have told under the names of TOLD, `responders` who took part, `trees` are hosts with the lock tree that
+    was found there, drawn. `doubts` says where the record is not what was recorded; nothing here can be
+    relied on then."""
 
     incident: Incident
     detected: str
@@ -64,7 +66,12 @@ class Account:
     trees: tuple[tuple[str, str], ...]
     said: Mapping[str, str]
     reasons: tuple[str, ...]
+    responders: tuple[str, ...]
     doubts: tuple[str, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        return self.incident.closed or "resolved" in self.incident.times
 
     @property
     def duration(self) -> float | None:
@@ -95,6 +102,7 @@ def account(recorded: Sequence[Event], doubts: Sequence[str] = ()) -> Account:
         trees=tuple(_trees(events)),
         said=_said(events),
         reasons=tuple(map(str, rated[-1].data["reasons"])) if rated else (),
+        responders=tuple(dict.fromkeys(_responders(events))),
         doubts=(*doubts, *unread),
     )
 
@@ -140,7 +148,16 @@ def _moments(deadlines: Any) -> Iterator[str]:
 
 def _said(events: Sequence[Event]) -> Mapping[str, str]:
     """What was said last."""
-    return {name: str(event.data[name]) for event in events for name in TOLD if event.data.get(name)}
+    return {name: one_line(event.data[name]) for event in events for name in TOLD if event.data.get(name)}
+
+
+def _responders(events: Sequence[Event]) -> Iterator[str]:
+    """Who took it on, was given a role, said or did something, or was called."""
+    for event in events:
+        if event.kind in (SENT, ROLE) and event.data.get("person"):
+            yield str(event.data["person"])
+        elif event.kind.startswith("incident.") or event.kind in (DONE, RUN_STARTED):
+            yield str(event.data.get("by") or event.actor).partition("@")[0]
 
 
 def _bands(events: Sequence[Event]) -> Iterator[Band]:

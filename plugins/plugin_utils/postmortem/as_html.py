@@ -15,7 +15,7 @@ from .style import STYLE
 from .words import SECTIONS, Section
 
 # A browser then loads and runs nothing, whatever a mistake in this file would let through.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 GAP = f"<mark>{words.GAP}</mark>"
 # Words whose colour says how bad they are.
 _PLAIN = (
@@ -75,6 +75,8 @@ def _head(told: Account, title: str) -> Iterator[str]:
         yield f'<div class="alarm"><strong>{words.DOUBT}</strong><ul>{doubts}</ul></div>'
     if told.incident.security:
         yield f'<div class="alarm"><strong>{words.RESTRICTED}</strong></div>'
+    if not told.over:
+        yield f'<div class="alarm"><strong>{words.UNFINISHED}</strong></div>'
     yield f'<p class="soft">A draft from the record. What only people know is marked {GAP}.</p>'
     yield _fields(words.head(told))
     yield "<h2>Summary</h2>"

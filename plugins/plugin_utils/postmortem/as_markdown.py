@@ -35,6 +35,8 @@ def _head(told: Account) -> Iterator[str]:
         yield ""
     if told.incident.security:
         yield from (f"> **{words.RESTRICTED}**", "")
+    if not told.over:
+        yield from (f"> **{words.UNFINISHED}**", "")
     yield f"A draft from the record. What only people know is marked {GAP}."
     yield ""
     yield from _fields(words.head(told))

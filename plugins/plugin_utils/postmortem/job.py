@@ -9,11 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.firebreak.incident.plugins.module_utils.errors import (
-    BadInput,
-    FirebreakError,
-    Unreachable,
-)
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, Unreachable
 
 from ..private_file import write_privately
 from ..record.recorder import Recorder
@@ -74,16 +70,11 @@ def _digest(text: str) -> str:
 def _told(recorder: Recorder, incident: str, check: bool) -> tuple[Account, list[str]]:
     warnings = []
     with recorder.store() as store:
-        if not check:
-            try:
-                recorder.outbox.deliver(incident, store.append)
-            except FirebreakError as error:
-                warnings.append(f"Some of what happened waits here and is not in the document: {error}")
-        events, head = store.events(incident), store.head(incident)
-        if len(events) != head[0]:
-            # Somebody may have recorded something in between.
-            events, head = store.events(incident), store.head(incident)
-    return account(events, list(altered(events, *head))), warnings
+        error = None if check else recorder.deliver(incident, store)
+        if error is not None:
+            warnings.append(f"Some of what happened waits here and is not in the document: {error}")
+        events, count, digest = store.recorded(incident)
+    return account(events, list(altered(events, count, digest))), warnings
 
 
 def _differs(path: Path, text: str) -> bool:

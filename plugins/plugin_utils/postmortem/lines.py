@@ -73,7 +73,8 @@ def _line(event: Event, undone: bool) -> Line:
 def _text(event: Event) -> str:
     data = event.data
     if event.kind == OPENED:
-        return f"opened as {data.get('severity') or 'not judged yet'}: {data.get('title', '')}"
+        told = ": ".join(one_line(data[name]) for name in ("title", "text") if data.get(name))
+        return f"opened as {data.get('severity') or 'not judged yet'}: {told}"
     if event.kind == SEVERITY:
         return f"severity {data['severity']}: {'; '.join(map(str, data.get('reasons') or ()))}"
     if event.kind == ROLE:
@@ -92,9 +93,14 @@ def _text(event: Event) -> str:
         return f"{data.get('task')} failed: {data.get('message')}"
     if event.kind.startswith("message."):
         return " ".join(_message(event))
-    said = str(data.get("text") or "")
+    said = one_line(data.get("text") or "")
     name = event.kind.rpartition(".")[2]
     return f"{name}: {said}" if said else name
+
+
+def one_line(text: object) -> str:
+    """What people write in several."""
+    return " ".join(str(text).split())
 
 
 def _found(event: Event) -> str:
@@ -112,6 +118,10 @@ def _message(event: Event) -> Iterator[str]:
     yield f"to {data.get('person') or str(data.get('audience')).replace('_', ' ')}"
     if data.get("address"):
         yield f"({data['address']})"
+    if data.get("role"):
+        yield f"as {str(data['role']).replace('_', ' ')}"
+    if data.get("because"):
+        yield f"because {data['because']}"
     if event.kind != SENT:
         yield (
             f"not sent: {data.get('why')}"

@@ -15,14 +15,16 @@ from ..rendering.text import duration, listing
 from ..severity.rules import NUMBERS
 from .account import Account
 from .clocks import Phase
-from .lines import FAILURE, MESSAGE, Line
+from .lines import FAILURE, MESSAGE, Line, one_line
 
+LONGEST_TITLE = 200
 REVIEW_WITHIN = timedelta(hours=48)
 COMMANDER = "incident_commander"
 GAP = "To be filled in"
 NOTHING_DONE = "Firebreak changed nothing."
 NOTHING_SEEN = "Nothing critical and no warning was recorded of any host."
 RESTRICTED = "This was a security incident: restricted to those who have to know."
+UNFINISHED = "The incident was not over when this was written: it ends where the record did."
 DOUBT = "The record of this incident is not what was recorded. Do not rely on this document:"
 
 
@@ -45,6 +47,7 @@ SECTIONS = (
     Section("Action items", "Each with an owner and a date.", ("Action", "Owner", "Due", "Status")),
     Section("Preventive measures", "What keeps this kind of incident from coming back?"),
     Section("Procedures", "Which runbooks, contacts or severity rules have to change?"),
+    Section("Review meeting", "Within 48 hours, with all responders and stakeholders. When, and who comes?"),
     Section("Distribution", "Engineering, leadership, affected customers (summary only), public (if major)."),
 )
 # Of the impact, what the runbooks ask for, and the fact that tells it.
@@ -57,7 +60,8 @@ IMPACT = (
 
 
 def title(told: Account) -> str:
-    return told.incident.title or told.incident.id
+    said = one_line(told.incident.title) or told.incident.id
+    return said if len(said) <= LONGEST_TITLE else f"{said[: LONGEST_TITLE - 1]}…"
 
 
 def spoken(seconds: float | None) -> str:
@@ -94,6 +98,7 @@ def head(told: Account) -> list[tuple[str, str | None]]:
         ("State", f"{incident.phase}, as of {clock(told.end)} UTC"),
         ("Incident commander", incident.roles.get(COMMANDER)),
         *((name.replace("_", " ").capitalize(), person) for name, person in roles.items()),
+        *([("Responders", ", ".join(told.responders))] if told.responders else []),
         (
             "Review due",
             f"{clock(iso(parse_iso(ended) + REVIEW_WITHIN))} UTC" if ended else "48 h after the end",

@@ -7,7 +7,6 @@ said in a way that no rule understands is refused rather than passed over.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,13 +16,11 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import B
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import CRITICAL, WARNING
 from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso
 
+from .reading import LOWEST, list_of, number_of, spoken, word_of
 from .rules import DEADLINES, LISTS, NUMBERS, RULES, WORDS
 
-LOWEST = 4
-UNSURE = "unsure"
 # What a finding of triage says of itself, where nothing else is known of the incident.
 OF_FINDINGS: Mapping[str, int] = {CRITICAL: 2, WARNING: 3}
-_RANGE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:-\s*(\d+(?:\.\d+)?)\s*)?%?\s*")
 
 
 @dataclass(frozen=True)
@@ -75,31 +72,15 @@ def rated(
 
 
 def _read(name: str, value: Any) -> Any:
+    where = f"fact {name}"
     if name in LISTS:
-        return value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        return list_of(value)
     if name in NUMBERS:
-        return _number(name, value)
+        return number_of(where, value)
     if name not in WORDS:
         known = ", ".join([*NUMBERS, *WORDS, *LISTS])
         raise BadInput(f"fact {name!r}", "no rule knows it", f"It is one of {known}.")
-    words = WORDS[name]
-    text = (words[-1] if value else words[0]) if isinstance(value, bool) else str(value)
-    if text == UNSURE:
-        return words[-1]
-    if text not in words:
-        raise BadInput(f"fact {name}", f"{text!r} is none of {', '.join(words)}", f"Or say {UNSURE}.")
-    return text
-
-
-def _number(name: str, value: Any) -> float:
-    if value == UNSURE:
-        return float("inf")
-    match = _RANGE.fullmatch(str(value))
-    if match is None:
-        raise BadInput(
-            f"fact {name}", f"{value!r} is no number", f"Write 12, a range as in 10-60, or {UNSURE}."
-        )
-    return max(float(number) for number in match.groups() if number)
+    return word_of(where, name, value)
 
 
 def _holds(rule: Mapping[str, Any], value: Any) -> bool:
@@ -120,7 +101,9 @@ def _of_findings(findings: Collection[Mapping[str, Any]]) -> int:
 
 
 def _reason(rule: Mapping[str, Any], said: Any) -> str:
-    return f"{rule['because']} ({rule['fact']}: {said})"
+    fact = rule["fact"]
+    named = [each for each in list_of(said) if each in rule["any_of"]] if "any_of" in rule else said
+    return f"{rule['because']} ({spoken(fact, named)})"
 
 
 def _without(level: int) -> str:

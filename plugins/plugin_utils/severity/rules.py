@@ -50,7 +50,12 @@ RULES: Sequence[Mapping[str, Any]] = (
     {"level": 2, "fact": "latency_seconds", "at_least": 5, "because": "answers take five seconds"},
     {"level": 2, "fact": "login", "at_least": "partly", "because": "logging in fails for some"},
     {"level": 2, "fact": "functions", "at_least": "major", "because": "a major function is impaired"},
-    {"level": 2, "fact": "services", "any_of": ["payment", "monitoring"], "because": "it cannot be without"},
+    {
+        "level": 2,
+        "fact": "services",
+        "any_of": ["payment", "monitoring"],
+        "because": "an essential service fails",
+    },
     {"level": 3, "fact": "users_percent", "over": 0, "because": "some users are affected"},
     {"level": 3, "fact": "revenue_per_hour", "over": 0, "because": "revenue is lost"},
     {"level": 3, "fact": "error_percent", "over": 0, "because": "requests fail"},

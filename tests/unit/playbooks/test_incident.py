@@ -114,13 +114,58 @@ def test_in_check_mode_nothing_is_recorded_and_nobody_is_told(site: Site) -> Non
     assert site.sent() == 0
 
 
+def bare(site: Site) -> None:
+    host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    site.inventory.write_text(json.dumps({"all": {"hosts": {"localhost": host}}}))
+
+
+def test_where_the_inventory_names_nobody_the_incident_is_open_and_that_is_said(site: Site) -> None:
+    bare(site)
+    code, text = site.play("open_incident", title="t", severity="P1", incident="inc-1")
+    assert code == 0, text
+    assert "NOBODY IS TOLD of inc-1: this inventory names nobody. Tell people by hand." in text
+    assert "host localhost: critical; nobody is told of it" in text
+    assert "-e incident=inc-1 -e event=acknowledge" in text
+    assert "incident.opened" in [event.kind for event in events("inc-1")]
+
+
+def test_who_is_to_tell_and_can_tell_nobody_fails(site: Site) -> None:
+    bare(site)
+    site.play("open_incident", title="t", severity="P1", incident="inc-1", tell=False)
+    code, text = site.play("escalate")
+    assert code != 0
+    assert "NOBODY IS TOLD of inc-1" in text
+
+
+def test_who_cannot_be_told_makes_it_fail_and_it_is_said_how_it_stands(site: Site) -> None:
+    """The lead of a P1 is missing in this inventory once nobody has the role."""
+    given = json.loads(site.inventory.read_text())
+    del given["all"]["vars"]["firebreak_roles"]["engineering_lead"]
+    site.inventory.write_text(json.dumps(given))
+    code, text = site.play("open_incident", title="t", severity="P1", incident="inc-1")
+    assert code != 0
+    assert "NOT sent: escalation of inc-1: role engineering_lead: nobody was ever given it" in text
+    assert "inc-1: Sev2 / P1, open, since" in text
+    assert site.sent()
+
+
+def test_escalate_says_what_is_open_and_what_comes_next(site: Site) -> None:
+    site.play("open_incident", title="t", severity="P1", incident="inc-1", tell=False)
+    code, text = site.play("escalate")
+    assert code == 0, text
+    assert "page of inc-1 sent to ann" in text
+    assert "inc-1: Sev2 / P1, open, since" in text
+    assert "in 15 min" in text
+    assert "host localhost: nothing found" in text
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
         ({}, "missing required arguments: title"),
         ({"title": "t", "outage": "total"}, "value of outage must be one of"),
         ({"title": "t", "users_percent": "many"}, "'many' is no number"),
-        ({"title": "t", "severity": "Sev9"}, "it is on neither scale"),
+        ({"title": "t", "severity": "Sev9"}, "'Sev9'"),
         ({"title": "t", "incident": "a b"}, "it is not an id"),
     ],
 )

@@ -158,5 +158,76 @@ def test_one_incident_is_told_of_alone() -> None:
     Recorder.of({}).postpone("inc-2", [])
     result = info(id="inc-1")
     assert [each["id"] for each in result["incidents"]] == ["inc-1"]
-    assert result["findings"] == []
+    assert result["waiting"] == []
+
+
+def test_it_is_said_who_is_on_call_who_was_told_what_follows_and_what_to_type() -> None:
+    site = {
+        "firebreak_people": {"ann": {"name": "Ann", "urls": ["json://127.0.0.1:1/"]}},
+        "firebreak_rotations": {
+            "primary": {"anchor": "2026-01-05T09:00", "time_zone": "UTC", "people": ["ann"]}
+        },
+        "firebreak_escalation": {"time_zone": "Europe/Berlin"},
+    }
+    say("open", id="inc-1", title="the shop is down", severity="P1")
+    result = info(site)
+    assert [turn["name"] for turn in result["on_call"]] == ["Ann"]
+    (found,) = result["incidents"]
+    assert found["told"] == []
+    assert {"incidents"} <= {each["audience"] for each in found["due"]}
+    assert [each["role"] for each in found["ahead"] if each["event"] == "page"] == ["engineering_lead", "cto"]
+    text = result["msg"]
+    for said in ("inc-1: Sev2 / P1, open", "within 15 min", " CE", "on call (primary): Ann"):
+        assert said in text
+    assert "-e incident=inc-1 -e event=acknowledge" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ([], "update_incident.yml -e incident=inc-1 -e event=acknowledge"),
+        (["acknowledge"], "update_incident.yml -e incident=inc-1 -e event=resolve"),
+        (["resolve"], "close_incident.yml -e incident=inc-1"),
+        (["resolve", "close"], "write_postmortem.yml -e incident=inc-1"),
+    ],
+)
+def test_the_next_command_is_that_of_the_phase(words: list[str], command: str) -> None:
+    say("open", id="inc-1", title="t")
+    for word in words:
+        say(word, id="inc-1")
+    assert command in info(id="inc-1")["msg"]
+
+
+def test_an_inventory_that_cannot_be_read_keeps_nobody_from_learning_how_it_stands() -> None:
+    say("open", id="inc-1", title="t")
+    result = info({"firebreak_escalation": {"paht": []}})
+    assert [each["phase"] for each in result["incidents"]] == ["open"]
+    (finding,) = result["findings"]
+    assert finding["id"] == "incident.people.unread"
+    assert "firebreak_escalation: it cannot be read" in finding["summary"]
+
+
+def test_facts_are_recorded_as_they_are_meant() -> None:
+    result = say(
+        "open", title="t", facts={"error_percent": "12%", "revenue_per_hour": "$12,000", "legal": False}
+    )
+    assert result["event"]["facts"] == {"error_percent": 12, "revenue_per_hour": 12000, "legal": "no"}
+
+
+def test_somebody_who_is_not_there_takes_nothing_and_nothing_is_recorded() -> None:
+    site: dict[str, Any] = {"firebreak_people": {"ann": {}}}
+    result = say("open", variables=site, id="inc-1", title="t", person="annn")
+    assert "Did you mean 'ann'?" in result["msg"]
+    assert info()["incidents"] == []
+    say("open", id="inc-1", title="t")
+    assert (
+        "Did you mean"
+        in say("role", variables=site, id="inc-1", role="incident_comander", person="ann")["msg"]
+    )
+
+
+def test_who_names_no_incident_is_told_which_are_open() -> None:
+    assert say("acknowledge")["msg"].endswith("Give its id.")
+    say("open", id="inc-1", title="t")
+    assert "Give its id. Open are inc-1." in say("acknowledge")["msg"]
     assert "there is none of that id" in info(id="inc-9")["msg"]

@@ -38,10 +38,10 @@ class Watched:
             raise found
         return dict(found)
 
-    def run(self, check: bool = False, **args: Any) -> dict[str, Any]:
+    def run(self, check: bool = False, known: dict[str, Any] | None = None, **args: Any) -> dict[str, Any]:
         made: Any = object.__new__(recovery.ActionModule)
         made._task = SimpleNamespace(args=args, check_mode=check)
-        result: dict[str, Any] = made.run(task_vars={"inventory_hostname": "web1"})
+        result: dict[str, Any] = made.run(task_vars={"inventory_hostname": "web1", **(known or {})})
         return result
 
 
@@ -119,3 +119,34 @@ def test_what_cannot_be_meant_is_refused_before_the_first_look(
     assert result["failed"]
     assert message in result["msg"]
     assert watched.times == []
+
+
+def test_where_nothing_can_be_asked_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = {
+        "id": "recovery.check.missing",
+        "level": "critical",
+        "subject": "recovery",
+        "summary": "nothing",
+    }
+    blind = {**ILL, "reasons": ["there is nothing to tell by"], "findings": [missing], "measured": {}}
+    watched = Watched(monkeypatch, [blind])
+    result = watched.run()
+    assert (result["failed"], result["recovered"], result["looks"], watched.now) == (True, False, 1, 0)
+    assert "there is nothing to tell by. Give a service of firebreak_services its health URL" in result["msg"]
+
+
+def test_a_prometheus_that_tells_nothing_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = {
+        "id": "recovery.check.missing",
+        "level": "critical",
+        "subject": "recovery",
+        "summary": "nothing",
+    }
+    silent = {**ILL, "findings": [missing], "measured": {"errors": {"value": None, "unseen": "refused"}}}
+    assert Watched(monkeypatch, [silent, WELL]).run(window="20", interval="10")["recovered"]
+
+
+def test_who_recovered_is_told_how_to_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = {"run": {"incident": "inc-1", "playbook": "verify_recovery"}}
+    result = Watched(monkeypatch, [WELL]).run(window="20", interval="10", known={"firebreak_run": run})
+    assert result["msg"].endswith("update_incident.yml -e incident=inc-1 -e event=resolve")

@@ -13,7 +13,7 @@ DETECTED = "2026-11-21T22:00:00Z"
 def test_it_says_the_level_the_reasons_and_the_deadlines() -> None:
     found = severity({"users_percent": "10-60"}, DETECTED)
     assert (found["level"], found["names"]) == (2, ["Sev2", "P1"])
-    assert found["reasons"] == ["half of the users are affected (users_percent: 10-60)"]
+    assert found["reasons"] == ["half of the users are affected (10-60 % of the users)"]
     assert found["deadlines"]["respond"] == "2026-11-21T22:15:00.000Z"
 
 

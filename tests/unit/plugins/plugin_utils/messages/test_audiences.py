@@ -53,6 +53,7 @@ def test_what_a_place_is_and_whether_it_knows_a_message_again(
         ("", "Apprise cannot read this URL"),
         (None, "Apprise cannot read this URL"),
         ("mailto://smtp.example/?from=a@x.example&to=b@y.example,c@y.example", "it names 2 receivers"),
+        ("mailto://smtp.example/?from=a@x.example&to=t0ken", "it names nobody to write to"),
         ({"url": "json://x", "retries": 3}, "it cannot be read"),
     ],
 )
@@ -72,6 +73,31 @@ def test_faults_are_told_before_anything_has_to_be_sent() -> None:
         "role boss",
         "firebreak_audiences.security",
     ]
+
+
+@pytest.mark.parametrize(
+    "given", ["hooks.slack.example/services/t0ken", "t0ken:x@pager", "slack://t0ken/b/c", {"url": "t0ken"}]
+)
+def test_an_address_that_was_written_as_if_it_were_a_role_is_not_named(given: Any) -> None:
+    (fault,) = audiences(incidents=given).check(BEGAN)
+    assert "it is neither a list nor a role" in str(fault) and "t0ken" not in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://status.example", ["everybody on the way can read the token. Use https://."]),
+        ("http://127.0.0.1:8080", []),
+        ("https://status.example", []),
+        ("status.example", ["it is no address of a web server. Begin it with https://."]),
+    ],
+)
+def test_a_status_page_that_is_unsafe_or_wrong_is_told_of_before_it_is_needed(
+    url: str, said: list[str]
+) -> None:
+    given = {**PEOPLE, "firebreak_status_page": {"url": url, "token": "t0ken"}}
+    faults = [str(each) for each in Audiences.of(given, People.of(given)).check(BEGAN)]
+    assert faults == [f"firebreak_status_page.url: {each}" for each in said]
 
 
 def test_an_audience_that_is_not_known_is_refused() -> None:

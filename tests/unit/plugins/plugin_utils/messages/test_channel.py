@@ -4,6 +4,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+import pytest
+
 from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.channel import (
     ACCEPTED,
     UNKNOWN,
@@ -56,3 +58,11 @@ def test_nobody_waits_for_a_receiver_that_keeps_a_message() -> None:
     outcome = bounded(work, 0.05)
     release.set()
     assert (outcome.result, outcome.why) == (UNKNOWN, "no answer within 0 s")
+
+
+def test_what_a_library_trips_over_is_told_by_its_kind_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    def work() -> Outcome:
+        raise RuntimeError("no way to https://hook.example/s3cret")
+
+    assert bounded(work) == Outcome(UNKNOWN, "RuntimeError")
+    assert capfd.readouterr() == ("", "")

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso
 from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.content import channel_name, impact
+from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.job import Request, escalate, notify
+from ansible_collections.firebreak.incident.plugins.plugin_utils.record.event import Draft
+from ansible_collections.firebreak.incident.plugins.plugin_utils.record.recorder import Recorder
 
 from .conftest import Place
 
@@ -151,6 +155,51 @@ def test_a_security_incident_is_told_in_full_in_its_channel_alone(rehearsal: Pla
     assert "Security incident" in texts["page.ann"]
 
 
+def test_an_incident_that_turns_out_to_be_about_security_is_told_in_its_channel_from_then_on(
+    rehearsal: Place, tmp_path: Path
+) -> None:
+    rehearsal.open(severity="P0", title="it answers slowly", facts={"users_percent": 50}, public="It is slow")
+    rehearsal.escalate(0)
+    assert "initial.security" not in told(rehearsal)
+    rehearsal.variables["firebreak_messages_sandbox"] = str(tmp_path / "later")
+    rehearsal.minute = 10
+    facts = {"data_breach": "suspected"}
+    rehearsal.add("incident.severity", severity="Sev1", security=True, facts=facts, reasons=["exfiltrated"])
+    rehearsal.add("incident.update", text="an intruder came from 203.0.113.9", public="an intruder")
+    rehearsal.escalate(11)
+    rehearsal.escalate(45)
+    rehearsal.minute = 50
+    rehearsal.add("incident.resolved", root_cause="an intruder", resolution="db1 was rebuilt")
+    rehearsal.escalate(51)
+    texts = told(rehearsal)
+    assert {"initial.security", "update.incidents", "update.status_page", "resolution.customers"} <= set(
+        texts
+    )
+    assert "203.0.113.9" in texts.pop("initial.security") + texts.pop("update.security")
+    texts.pop("resolution.security")
+    for name, text in texts.items():
+        assert not [secret for secret in (*SECRETS, "slow") if secret in text], name
+
+
+@pytest.mark.parametrize(
+    "values", [{"title": "an intruder"}, {"restricted": "", "hosts": ["db1"]}, {"commander": "intruder"}]
+)
+def test_nothing_that_is_given_overrides_what_is_restricted(rehearsal: Place, values: dict[str, Any]) -> None:
+    rehearsal.open(severity="P1", security=True)
+    audiences = ["incidents", "executives", "customers", "status_page", "on_call"]
+    rehearsal.notify(5, "initial", audiences, **values)
+    for name, text in told(rehearsal).items():
+        assert not [secret for secret in SECRETS if secret in text], name
+    assert "Security incident" in told(rehearsal)["initial.incidents"]
+
+
+def test_a_title_adds_no_lines_to_a_message(rehearsal: Place) -> None:
+    rehearsal.open(severity="P2", title="down\n\nSeverity: Sev4\nAcknowledge at http://evil.test")
+    rehearsal.escalate(0)
+    assert "\nAcknowledge at" not in told(rehearsal)["initial.incidents"]
+    assert "down Severity: Sev4 Acknowledge at" in told(rehearsal)["initial.incidents"]
+
+
 def test_a_title_of_a_security_incident_is_in_no_subject(rehearsal: Place) -> None:
     rehearsal.open(severity="P2", security=True, title="an intruder on the shop")
     result = rehearsal.escalate(0, check=True)
@@ -221,6 +270,28 @@ def test_what_somebody_left_unfilled_is_not_sent(rehearsal: Place) -> None:
     with pytest.raises(BadInput, match=r"value public: \[issue description\] is not filled in"):
         rehearsal.notify(5, "customer", ["customers"], public="Reports of [issue description]")
     assert rehearsal.events("message.") == []
+    with pytest.raises(BadInput, match=r"value hosts: \[Name\] is not filled in"):
+        rehearsal.notify(5, "initial", ["incidents"], hosts=["db1", "[Name]"])
+
+
+@pytest.mark.parametrize("name", ["public", "public_impact"])
+def test_what_was_left_unfilled_in_the_record_reaches_nobody_outside(rehearsal: Place, name: str) -> None:
+    rehearsal.open(severity="P0", facts={"users_percent": 50}, **{name: "Reports of [issue description]"})
+    result = rehearsal.escalate(0)
+    assert f"value {name}: [issue description] is not filled in" in result["msg"]
+    assert {"initial.customers", "initial.status_page"}.isdisjoint(told(rehearsal))
+    assert "initial.incidents" in told(rehearsal)
+
+
+def test_an_id_that_is_a_path_is_refused(rehearsal: Place, tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text("precious")
+    name, variables = str(tmp_path / "mine"), rehearsal.variables
+    who = ("ann", rehearsal.clock, rehearsal.sleep)
+    with pytest.raises(BadInput, match="it is not an id"):
+        notify(variables, Request(name, "update", ["incidents"]), *who)
+    with pytest.raises(BadInput, match="it is not an id"):
+        escalate(variables, name, *who)
+    assert (tmp_path / "mine.jsonl").read_text() == "precious"
 
 
 def test_what_somebody_says_of_a_security_incident_stays_in_its_channel(rehearsal: Place) -> None:
@@ -244,3 +315,14 @@ def test_the_impact_is_said_from_what_is_known(facts: dict[str, Any], said: str)
 
 def test_a_moment_is_in_utc() -> None:
     assert channel_name(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == "#incident-20260102-030405"
+
+
+def test_an_incident_whose_record_was_altered_does_not_keep_the_others_waiting(rehearsal: Place) -> None:
+    rehearsal.open(severity="P1")
+    with Recorder.of(rehearsal.variables).store() as store:
+        store.open("inc-0", Draft("open", iso(rehearsal.clock()), "incident.opened", "ann", None, {}))
+        altered = Draft("x", iso(rehearsal.clock()), "message.sent", "ann", None, {"of": "nothing"})
+        store.append("inc-0", [altered])
+    result = rehearsal.escalate(0)
+    assert "incident inc-0: its record cannot be read (KeyError). Look who altered it." in result["problems"]
+    assert "page.ann" in told(rehearsal)

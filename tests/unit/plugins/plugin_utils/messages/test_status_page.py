@@ -2,13 +2,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
-from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.channel import ACCEPTED, Message
+from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.channel import (
+    ACCEPTED,
+    UNKNOWN,
+    Message,
+)
 from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.status_page import StatusPage
 from firebreak_lab import receivers
 from firebreak_lab.receivers import DROP, FAIL, HANG, TAKE, Page
@@ -89,10 +96,76 @@ def test_the_api_of_statuspage() -> None:
     assert page.tokens == {"OAuth t"}
 
 
+@dataclass
+class Cachet:
+    """As Cachet keeps them: the first text belongs to the incident, what follows are its updates."""
+
+    port: int = 0
+    silent: bool = False
+    incidents: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@contextmanager
+def cachet() -> Iterator[Cachet]:
+    site = Cachet()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(site.updates if "/updates" in self.path else site.incidents)
+
+        def do_POST(self) -> None:
+            site.asked.append((self.command, self.path, str(self.headers["Authorization"])))
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            kept = site.updates if "/updates" in self.path else site.incidents
+            kept.append({"id": len(kept) + 7, **body})
+            if site.silent:
+                self.connection.close()
+                return
+            self._answer(kept[-1])
+
+        def _answer(self, data: Any) -> None:
+            body = json.dumps({"data": data}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_given: Any) -> None: ...
+
+    with receivers.served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as site.port:
+        yield site
+
+
+@pytest.mark.parametrize(("kind", "path"), [("cachet", "/api/v1/incidents"), ("cachet3", "/api/incidents")])
+def test_an_incident_that_cachet_did_not_confirm_is_there_once(kind: str, path: str) -> None:
+    message = Message("k", "inc-1", "initial", "status_page", "Logging in fails", "We look into it.")
+    with cachet() as site:
+        given = {"url": f"http://127.0.0.1:{site.port}", "token": "t", "kind": kind}
+        site.silent = True
+        assert StatusPage.of(given).send(message, lambda: True).result == UNKNOWN
+        site.silent = False
+        outcome = StatusPage.of(given).send(message, lambda: True)
+        assert (outcome.result, outcome.data) == (ACCEPTED, {"page_incident": "7"})
+        assert (len(site.incidents), site.updates) == (1, [])
+        end = replace(message, key="k2", event="resolution")
+        assert StatusPage.of(given, "7").send(end, lambda: True).result == ACCEPTED
+        assert StatusPage.of(given, "7").send(end, lambda: True).result == ACCEPTED
+    assert [(text["name"], text["status"], text["visible"]) for text in site.incidents] == [
+        ("Logging in fails", 1, 1)
+    ]
+    assert [text["status"] for text in site.updates] == [4]
+    assert [asked[1] for asked in site.asked] == [path, f"{path}/7/updates"]
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ("https://x", "it cannot be read"),
+        ({"url": "status.example", "token": "t"}, "it is no address of a web server"),
+        ({"url": "https://[::bad", "token": "t"}, "it is no address of a web server"),
+        ({"url": "file:///etc/passwd", "token": "t"}, "it is no address of a web server"),
         ({"url": "https://x"}, "Give it url and token"),
         ({"url": "https://x", "token": "t", "colour": "red"}, "it cannot be read"),
         ({"url": "https://x", "token": "t", "kind": "mine"}, "'mine' is not known. It is one of statuspage"),

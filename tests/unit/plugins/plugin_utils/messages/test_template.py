@@ -83,6 +83,10 @@ def test_what_a_machine_said_may_have_brackets() -> None:
     assert text.subject == "PAGE [Sev1 / P0] [FIRING] disk full (inc-1)"
 
 
+def test_what_a_person_copied_from_a_log_is_no_placeholder() -> None:
+    refuse_placeholders("value update", "[REDACTED] [error] [FIRING] see [1]")
+
+
 def test_what_a_person_typed_may_not_have_been_left_unfilled() -> None:
     with pytest.raises(Unfilled, match=r"value update: \[time\] is not filled in"):
         refuse_placeholders("value update", "Back at [time]")
@@ -101,6 +105,63 @@ def test_what_a_person_typed_may_not_have_been_left_unfilled() -> None:
 def test_a_template_that_cannot_be_used_is_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         templates(tmp_path, text).render("initial", {"title": "t"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ 1 / 0 }}",
+        "{{ title + 1 }}",
+        "{% include 'x' %}",
+        "{{ title.encode('ascii') }}",
+        "{{ hosts[9].x }}",
+    ],
+)
+def test_a_template_that_trips_over_itself_is_named_and_tells_no_value(tmp_path: Path, text: str) -> None:
+    with pytest.raises(BadInput, match=r"template .*initial\.j2") as caught:
+        templates(tmp_path, f"Subject: x\n\n{text}\n").render(
+            "initial", {"title": "s\u00e4cret", "hosts": ["a"]}
+        )
+    assert "s\u00e4cret" not in str(caught.value)
+
+
+def test_values_are_never_taken_for_templates() -> None:
+    evil = "{{ 7 * 7 }} {% for x in [] %} {{ ''.__class__ }} ${{ 1 }}"
+    text = Templates().render("page", {**KNOWN, "title": evil})
+    assert evil in text.subject and evil in text.body
+
+
+@pytest.mark.parametrize(
+    "call", ["<!channel>", "<!here|x>", "<@U012>", "<@&77>", "<#C1>", "@everyone", "@Here"]
+)
+def test_a_title_can_call_nobody(call: str) -> None:
+    text = Templates().render("page", {**KNOWN, "title": f"down {call}", "hosts": [call]})
+    assert call not in text.subject + text.body
+    assert call.strip("<>@!&#") in text.subject
+
+
+def test_what_is_no_call_stays_as_it_is() -> None:
+    text = Templates().render("page", {**KNOWN, "title": "ann@shop.example, a<b, @ann, all@x"})
+    assert "ann@shop.example, a<b, @ann" in text.subject
+
+
+def test_a_text_without_end_is_cut_off() -> None:
+    text = Templates().render("page", {**KNOWN, "title": "x" * 1_000_000, "hosts": ["y" * 1_000_000]})
+    assert len(text.subject) == 250 and text.subject.endswith("\u2026")
+    assert len(text.body) < 10_000
+
+
+@pytest.mark.parametrize("hidden", ["\u202e", "\u200b", "\u2066", "\x1b[31m", "\x07", "\ud800", "\x00"])
+def test_what_hides_or_turns_text_around_is_taken_out(hidden: str) -> None:
+    text = Templates().render(
+        "page", {**KNOWN, "title": f"a{hidden}b", "hosts": {f"c{hidden}": f"d{hidden}"}}
+    )
+    assert hidden not in text.subject + text.body
+    text.body.encode()
+
+
+def test_a_space_that_does_not_break_stays_a_space() -> None:
+    assert "1 000 users" in Templates().render("page", {**KNOWN, "title": "1\u00a0000 users"}).subject
 
 
 @pytest.mark.parametrize("name", ["absent", "../secret", "a/b", ""])

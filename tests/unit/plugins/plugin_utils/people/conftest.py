@@ -24,6 +24,7 @@ ROLES = (
     "security_team",
     "legal",
     "devops_lead",
+    "database_admin",
     "customer_success",
     "public_relations",
 )

@@ -10,6 +10,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import B
 from ansible_collections.firebreak.incident.plugins.plugin_utils.people.contacts import (
     EVERYBODY_ON_CALL,
     People,
+    check_names,
 )
 
 from .conftest import BEGAN, site
@@ -39,6 +40,23 @@ def test_a_role_that_nobody_has_is_named_with_the_cure() -> None:
         people(firebreak_roles={}).with_role("cto", BEGAN)
     with pytest.raises(BadInput, match="role cto: nobody has it"):
         people(firebreak_roles={"cto": []}).with_role("cto", BEGAN)
+
+
+def test_who_takes_a_role_is_somebody_of_the_inventory() -> None:
+    check_names("ann", "incident_commander", site())
+    with pytest.raises(BadInput, match=r"there is no person 'annn'\. .*Did you mean 'ann'\?"):
+        check_names("annn", None, site())
+
+
+def test_an_inventory_that_names_nobody_is_taken_at_its_word() -> None:
+    check_names("whoever is here", "incident_commander", {})
+
+
+def test_a_role_may_be_new_but_is_not_nearly_a_known_one() -> None:
+    check_names(None, "scribe", site())
+    for role, meant in (("incident_comander", "incident_commander"), ("on-call", "on_call")):
+        with pytest.raises(BadInput, match=f"Did you mean '{meant}'"):
+            check_names(None, role, site())
 
 
 def test_external_contacts_have_what_the_provider_asks_for() -> None:

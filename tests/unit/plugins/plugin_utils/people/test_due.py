@@ -142,6 +142,45 @@ def test_matrix_rows_that_do_not_hold(policy: Policy, facts: dict[str, Any]) -> 
     assert [each for each in story.send(0) if each.startswith("escalation")] == []
 
 
+def test_a_security_incident_is_told_to_the_security_team_once(policy: Policy) -> None:
+    story = tale(policy, "P2", security=True)
+    story.run(0, 10)
+    assert story.minutes("escalation", "security_team") == [0]
+    assert story.minutes("escalation", "legal") == []
+    story = tale(policy, "P2", security=True, facts={"data_breach": "suspected"})
+    story.run(0, 10)
+    assert story.minutes("escalation", "security_team") == [0]
+
+
+@pytest.mark.parametrize(("service", "told"), [("postgres", True), ("redis", True), ("api", False)])
+def test_a_database_that_is_affected_is_told_to_its_administrator(
+    policy: Policy, service: str, told: bool
+) -> None:
+    story = tale(policy, "P2", facts={"services": [service]})
+    assert ("escalation database_admin" in story.send(0)) is told
+
+
+@pytest.mark.parametrize("facts", [{"outage": "complete"}, {"login": "none"}, {"outage": "unsure"}])
+def test_what_is_out_for_everybody_is_written_to_customers(policy: Policy, facts: dict[str, Any]) -> None:
+    assert "initial customers" in tale(policy, "P0", facts=facts).send(0)
+    assert "initial customers" not in tale(policy, "P0", facts={"outage": "partial"}).send(0)
+
+
+def test_a_clock_that_is_behind_makes_no_second_update(policy: Policy) -> None:
+    story = tale(policy, "P0")
+    story.send(0)
+    story.add("incident.update", 40, text="it is the disk")
+    sent = [each for minute in (35, 41) for each in story.send(minute)]
+    assert sent.count("update incidents") == 1
+
+
+def test_updates_are_as_often_as_the_clocks_of_the_site_say() -> None:
+    clocks = {"1": {"updates_every": "10m"}}
+    story = tale(Policy.of(site(firebreak_severity_deadlines=clocks)), "P0")
+    story.run(0, 30)
+    assert story.minutes("update", "incidents") == [10, 20, 30]
+
+
 # Executives, the status page, customers.
 
 
@@ -274,6 +313,23 @@ def test_a_role_that_nobody_has_does_not_keep_the_others_waiting() -> None:
 
 
 # Its end, and its turns.
+
+
+def test_where_nobody_has_a_role_who_comes_next_is_paged_at_once_and_once() -> None:
+    roles = {**site()["firebreak_roles"], "on_call": []}
+    story = tale(Policy.of(site(firebreak_roles=roles)), "P1")
+    found = story.due(0)
+    assert [each for each in said(found) if each.startswith("page")] == [
+        "page person",
+        "page engineering_lead",
+    ]
+    lead = next(each for each in found if each.person and each.event == "page")
+    assert lead.because == "nobody has the role that comes before"
+    story.run(0, 29)
+    assert story.minutes("page", "engineering_lead") == [0]
+    assert story.minutes("page", "cto") == []
+    story.run(30, 31)
+    assert story.minutes("page", "cto") == [30]
 
 
 @pytest.mark.parametrize("kind", ["incident.resolved", "incident.closed"])

@@ -140,7 +140,7 @@ def test_the_first_and_the_last_words_of_a_finding_are_told(record: Record) -> N
 def test_messages_are_late_after_their_deadline_and_say_why_they_failed(told: Account) -> None:
     late = [line.text for line in told.lines if line.late]
     assert late == [
-        "escalation to cleo (SMS 12be90)",
+        "escalation to cleo (SMS 12be90) as secondary",
         "initial to status page (status page)",
         "update to incidents (Slack 3fa9c1)",
     ]

@@ -64,7 +64,7 @@ def everywhere_evil(record: Record) -> Account:
         said(3, "role", role=EVIL, person=EVIL, actor=EVIL),
         said(4, "severity", severity=EVIL, reasons=[EVIL], facts={EVIL: EVIL, "users_percent": EVIL}),
         *run(5, EVIL, [(EVIL, result)]),
-        message(6, EVIL, EVIL, person=EVIL, address=EVIL),
+        message(6, EVIL, EVIL, person=EVIL, address=EVIL, role=EVIL, because=EVIL),
         message(7, EVIL, EVIL, "message.failed", outcome=EVIL, why=EVIL),
         said(8, "note", text=EVIL),
         said(9, "resolve", resolution=EVIL, root_cause=EVIL, text=EVIL),
@@ -190,3 +190,36 @@ def test_a_security_incident_is_marked_as_restricted(told: Account, write: Write
     assert "restricted to those" not in write(told)
     secret = replace(told, incident=replace(told.incident, security=True))
     assert "restricted to those" in write(secret)
+
+
+@BOTH
+def test_of_an_incident_that_is_not_over_that_is_said_first(write: Write, record: Record) -> None:
+    drafts = night()
+    over = write(account(record(drafts)))
+    early = write(account([event for event in record(drafts) if event.time < drafts[-1].time][:5]))
+    assert "was not over when this was written" in early.partition("Summary")[0]
+    assert "was not over" not in over
+
+
+@BOTH
+def test_what_people_wrote_in_several_lines_is_read_as_one(write: Write, record: Record) -> None:
+    text = "The pool was too small.\n\n  It is\tlarger now.\r\n"
+    drafts = [opened(text=text), said(3, "update", text=text), said(9, "resolve", root_cause=text)]
+    told = write(account(record(drafts)))
+    assert told.count("The pool was too small. It is larger now.") >= 3
+    assert "\\n" not in told
+
+
+@BOTH
+def test_a_title_without_end_is_cut_off(write: Write, record: Record) -> None:
+    told = write(account(record([opened(title="long " * 1000)])))
+    assert max(told.split("Summary")[0].count("long"), told.count("Post-incident")) < 200
+
+
+@BOTH
+def test_of_an_escalation_whom_it_reached_in_which_role_and_why(write: Write, record: Record) -> None:
+    reason = "severity 1 is not resolved after 30 minutes"
+    sent = message(40, "escalation", "person", person="cleo", role="engineering_manager", because=reason)
+    told = write(account(record([opened(), sent])))
+    assert f"escalation to cleo (Slack 3fa9c1) as engineering manager because {reason}" in told
+    assert "ann, cleo" in told

@@ -83,7 +83,12 @@ def test_in_doubt_it_is_the_higher_severity(facts: dict[str, Any], level: int) -
 def test_the_worst_that_is_known_counts_and_is_the_reason() -> None:
     found = severity(users_percent=3, data_breach="suspected", functions="minor")
     assert found.level == 2
-    assert found.reasons == ("data may have been taken (data_breach: suspected)",)
+    assert found.reasons == ("data may have been taken (data breach: suspected)",)
+
+
+def test_a_reason_names_the_services_that_are_one_and_no_others() -> None:
+    found = severity(services=["chat", "payment"])
+    assert found.reasons == ("an essential service fails (payment)",)
 
 
 def test_both_scales_are_told_and_the_stricter_clock_counts() -> None:
@@ -103,7 +108,7 @@ def test_both_scales_are_told_and_the_stricter_clock_counts() -> None:
     ("facts", "said"),
     [
         ({"user_percent": 5}, "fact 'user_percent': no rule knows it"),
-        ({"users_percent": "many"}, "12, a range as in 10-60"),
+        ({"users_percent": "many"}, "a range as in 10-60"),
         ({"users_percent": -1}, "is no number"),
         ({"outage": "total"}, "'total' is none of none, partial, complete"),
     ],
