@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput, Unreachable
 from ansible_collections.firebreak.incident.plugins.module_utils.finding import CRITICAL, Finding
 from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso
 
@@ -22,7 +22,7 @@ from ..run import parse_id
 from .audiences import Audiences, Nowhere
 from .content import PUBLIC, values
 from .delivery import FAILED, IN_DOUBT, SENT_NOW, Delivery, Item, Letter, page_incident
-from .journal import Journal, RecordJournal
+from .journal import Journal, journal_of
 from .template import Templates, Text, refuse_placeholders
 
 LINKS, TEMPLATES = "firebreak_links", "firebreak_templates"
@@ -242,16 +242,16 @@ def escalate(
 ) -> dict[str, Any]:
     """What is due in one incident, or in all that are open. Raises `FirebreakError`."""
     desk, recorder, report = Desk.of(variables, actor, clock, sleep), Recorder.of(variables), Report()
-    ids = [parse_id(incident)] if incident else recorder.open_incidents()
+    ids = [parse_id(incident)] if incident else _open(recorder, report)
     if desk.names_nobody:
         if incident:
-            recorder.incident(incident)
+            journal_of(recorder, incident).events()
         return {**_nobody(ids), "incidents": ids, "names_nobody": True}
     if check:
         report.warnings += desk.faults()
     for each in ids:
         try:
-            desk.escalate(RecordJournal(recorder, each), report, check)
+            desk.escalate(journal_of(recorder, each), report, check)
         except BadInput as error:
             # One incident must not keep the others waiting.
             report.problems.append(str(error))
@@ -259,6 +259,18 @@ def escalate(
             fault = f"its record cannot be read ({type(error).__name__})"
             report.problems.append(str(BadInput(f"incident {each}", fault, "Look who altered it.")))
     return {**report.as_dict(), "incidents": ids, "names_nobody": False}
+
+
+def _open(recorder: Recorder, report: Report) -> list[str]:
+    """Without the record, those that were opened since it is away."""
+    try:
+        return recorder.open_incidents()
+    except Unreachable as error:
+        ids = [each for each in recorder.outbox.waiting() if recorder.outbox.story(each)]
+        if not ids:
+            raise
+        report.problems.append(f"what is due in other incidents is not known: {error}")
+        return [each for each in ids if not fold(journal_of(recorder, each).events()).closed]
 
 
 def _nobody(incidents: Sequence[str]) -> dict[str, Any]:
@@ -298,7 +310,7 @@ def notify(
 ) -> dict[str, Any]:
     """One message to some audiences. Raises `FirebreakError`."""
     desk, recorder, report = Desk.of(variables, actor, clock, sleep), Recorder.of(variables), Report()
-    desk.notify(RecordJournal(recorder, parse_id(asked.incident)), asked, report, check)
+    desk.notify(journal_of(recorder, parse_id(asked.incident)), asked, report, check)
     return report.as_dict()
 
 

@@ -14,7 +14,8 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import U
 from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, parse_iso
 
 from ..people.story import SENT, SETTLED
-from ..record.event import Draft, Event
+from ..record.event import BEGINNING, Draft, Event
+from ..record.outbox import Outbox, OutboxAway
 from ..record.recorder import Recorder
 from .channel import REFUSED, UNKNOWN
 
@@ -62,6 +63,43 @@ class RecordJournal:
         except Unreachable as error:
             cure = "Nothing is sent without it, lest it is sent twice. Run it again: it sends what is due."
             raise Unreachable(error.subject, error.problem, cure) from error
+
+
+@dataclass(frozen=True)
+class OutboxJournal:
+    """Of an incident that was opened while the record was away: its whole story waits on this controller.
+
+    So whom it was told to is known here, and the record learns it with the rest.
+    """
+
+    outbox: Outbox
+    incident: str
+
+    def events(self) -> Sequence[Event]:
+        events: list[Event] = []
+        for draft in self.outbox.story(self.incident):
+            previous = events[-1].digest if events else BEGINNING
+            events.append(Event.following(draft, self.incident, len(events) + 1, previous))
+        return events
+
+    def first(self, draft: Draft) -> bool:
+        return self.outbox.add_first(self.incident, draft)
+
+    def note(self, draft: Draft) -> None:
+        self.outbox.add(self.incident, [draft])
+
+
+def journal_of(recorder: Recorder, incident: str) -> Journal:
+    """Where the story of an incident is. Raises `BadInput`."""
+    try:
+        if recorder.outbox.story(incident):
+            with recorder.store() as store:
+                recorder.deliver(incident, store)
+    except OutboxAway:
+        pass
+    except Unreachable:
+        return OutboxJournal(recorder.outbox, incident)
+    return RecordJournal(recorder, incident)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import FirebreakError, Unreachable
 
 from ..run import parse_id
-from .event import Draft, canonical, storable
+from .event import OPENED, Draft, canonical, storable
 
 SUFFIX = ".jsonl"
 # How many are handed over at once.
@@ -35,16 +35,33 @@ class Outbox:
 
     def add(self, incident: str, drafts: Sequence[Draft]) -> None:
         """All of it or nothing. Raises `OutboxAway`: then it is nowhere, and has to be said."""
-        # After a line that a crash cut off the next one begins anew.
-        lines = ["", *(canonical(asdict(storable(draft))) for draft in drafts), ""]
         with self._locked(incident) as descriptor:
-            end = os.lseek(descriptor, 0, os.SEEK_END)
-            try:
-                _write(descriptor, "\n".join(lines).encode())
-                os.fsync(descriptor)
-            except OSError:
-                os.ftruncate(descriptor, end)
-                raise
+            _append(descriptor, drafts)
+
+    def add_first(self, incident: str, draft: Draft) -> bool:
+        """Whether nothing of its key waited, in a story that begins here. Raises `OutboxAway`.
+
+        `Unreachable` when it does not: then the record has it, which alone can tell.
+        """
+        with self._locked(incident) as descriptor:
+            known = _whole(_read(descriptor))
+            if not known:
+                raise Unreachable(f"incident {incident}", "it waits here no longer", "Run it again.")
+            if any(each.key == storable(draft).key for each in known):
+                return False
+            _append(descriptor, [draft])
+            return True
+
+    def story(self, incident: str) -> list[Draft]:
+        """What waits of an incident that was opened while the record was away; nothing of another one.
+
+        Raises `OutboxAway`.
+        """
+        with self._said():
+            if not self._path(incident).exists():
+                return []
+        with self._locked(incident) as descriptor:
+            return _whole(_read(descriptor))
 
     def waiting(self) -> list[str]:
         """The incidents that something waits for. Raises `OutboxAway`."""
@@ -62,7 +79,7 @@ class Outbox:
             if not self._path(incident).exists():
                 return None
         with self._locked(incident) as descriptor:
-            drafts = list(_drafts(os.pread(descriptor, os.fstat(descriptor).st_size, 0)))
+            drafts = _read(descriptor)
             batches = [drafts[start : start + BATCH] for start in range(0, len(drafts), BATCH)]
             problems = [problem for batch in batches if (problem := take(incident, batch))]
             if problems:
@@ -93,6 +110,28 @@ class Outbox:
             raise OutboxAway(
                 f"outbox {self.directory}", str(error.strerror), "Make room, or give it another place."
             ) from error
+
+
+def _append(descriptor: int, drafts: Sequence[Draft]) -> None:
+    # After a line that a crash cut off the next one begins anew.
+    lines = ["", *(canonical(asdict(storable(draft))) for draft in drafts), ""]
+    end = os.lseek(descriptor, 0, os.SEEK_END)
+    try:
+        _write(descriptor, "\n".join(lines).encode())
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, end)
+        raise
+
+
+def _read(descriptor: int) -> list[Draft]:
+    return list(_drafts(os.pread(descriptor, os.fstat(descriptor).st_size, 0)))
+
+
+def _whole(drafts: Sequence[Draft]) -> list[Draft]:
+    """Each once, if they are all there is of an incident."""
+    known = {draft.key: draft for draft in reversed(drafts)}
+    return list(reversed(known.values())) if drafts and drafts[0].kind == OPENED else []
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ from typing import Any
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import Unreachable
+from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso
 from ansible_collections.firebreak.incident.plugins.plugin_utils.messages import delivery
 from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.channel import REFUSED, UNKNOWN
 from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.journal import (
     Attempts,
     RecordJournal,
     Writer,
+    journal_of,
 )
-from ansible_collections.firebreak.incident.plugins.plugin_utils.record.event import CLOSED, Draft
+from ansible_collections.firebreak.incident.plugins.plugin_utils.record.event import CLOSED, OPENED, Draft
 from ansible_collections.firebreak.incident.plugins.plugin_utils.record.outbox import Outbox
 from ansible_collections.firebreak.incident.plugins.plugin_utils.record.recorder import Recorder
 from ansible_collections.firebreak.incident.plugins.plugin_utils.record.store import Store
@@ -79,6 +82,50 @@ def test_without_a_record_nothing_is_sent_and_that_is_said(tmp_path: Path, ask: 
     with pytest.raises(Unreachable, match=r"Nothing is sent without it, .*Run it again") as caught:
         ask(RecordJournal(Recorder(NOWHERE, Outbox(tmp_path)), NAME))
     assert "s3cret" not in str(caught.value)
+
+
+def away(told: Place) -> Place:
+    """The same site, which does not reach its record."""
+    return replace(told, variables={**told.variables, "firebreak_record": NOWHERE})
+
+
+def opening(place: Place) -> Draft:
+    told = {"title": "the shop is down", "severity": "P2"}
+    return Draft("open", iso(BEGAN), OPENED, "ann", None, told)
+
+
+def test_who_opens_an_incident_while_the_record_is_away_is_heard_once(place: Place, hook: Receiver) -> None:
+    place.variables["firebreak_audiences"] = {"incidents": [url_of(hook)]}
+    offline = away(place)
+    recorder = Recorder.of(offline.variables)
+    assert recorder.open(NAME, opening(place)) is not None
+    for minute in (0, 1):
+        result = offline.escalate(minute)
+        assert result["incidents"] == [NAME] and result["failed"]
+        assert "what is due in other incidents is not known: incident record postgresql" in result["msg"]
+    assert len(hook.got) == 1
+    # The record is back: it learns who was told.
+    assert place.escalate(2)["messages"] == []
+    assert [event.kind for event in place.events("message.")][:2] == ["message.claimed", "message.sent"]
+    assert (len(hook.got), recorder.outbox.waiting()) == (1, [])
+
+
+def test_who_finds_the_record_back_in_the_middle_leaves_the_rest_to_it(place: Place) -> None:
+    recorder = Recorder.of(away(place).variables)
+    recorder.open(NAME, opening(place))
+    journal = journal_of(recorder, NAME)
+    assert (journal.first(CLAIM), journal.first(CLAIM)) == (True, False)
+    Recorder.of(place.variables).incident(NAME)
+    with pytest.raises(Unreachable, match="it waits here no longer"):
+        journal.first(replace(CLAIM, key="b"))
+
+
+def test_an_incident_of_which_only_a_part_waits_is_left_to_the_record(place: Place) -> None:
+    recorder = Recorder.of(away(place).variables)
+    recorder.postpone(NAME, [CLAIM])
+    assert isinstance(journal_of(recorder, NAME), RecordJournal)
+    with pytest.raises(Unreachable, match="connection to server"):
+        away(place).escalate(0)
 
 
 def test_a_record_that_was_altered_keeps_no_other_incident_waiting(
