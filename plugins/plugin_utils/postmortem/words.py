@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, parse_iso
 from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_count
 
 from ..rendering.text import duration, listing
+from ..severity.reading import spoken as fact_in_words
 from ..severity.rules import NUMBERS
 from .account import Account
 from .clocks import Phase
@@ -52,10 +54,10 @@ SECTIONS = (
 )
 # Of the impact, what the runbooks ask for, and the fact that tells it.
 IMPACT = (
-    ("Users affected", "users_percent", "{} % of the users"),
-    ("Revenue impact", "revenue_per_hour", "$ {} an hour"),
-    ("Data loss", "data_loss", "{}"),
-    ("Data breach", "data_breach", "{}"),
+    ("Users affected", "users_percent"),
+    ("Revenue impact", "revenue_per_hour"),
+    ("Data loss", "data_loss"),
+    ("Data breach", "data_breach"),
 )
 
 
@@ -165,10 +167,10 @@ def impact(told: Account) -> list[tuple[str, str | None]]:
             f"at most {spoken(told.duration)}, from detection to resolution" if told.duration else None,
         )
     ]
-    for name, fact, form in IMPACT:
+    for name, fact in IMPACT:
         value = told.incident.facts.get(fact)
-        rows.append((name, None if value in (None, "unsure") else form.format(value)))
-    shown = {fact for _name, fact, _form in IMPACT}
+        rows.append((name, None if value in (None, "unsure") else _fact(fact, value)))
+    shown = {fact for _name, fact in IMPACT}
     for fact, value in told.incident.facts.items():
         if fact not in shown and fact != "findings":
             rows.append((_named(fact), None if value == "unsure" else _listed(value)))
@@ -178,6 +180,14 @@ def impact(told: Account) -> list[tuple[str, str | None]]:
 def _named(fact: str) -> str:
     known = NUMBERS.get(fact, fact)
     return known[:1].upper() + known[1:].replace("_", " ")
+
+
+def _fact(name: str, value: object) -> str:
+    try:
+        return fact_in_words(name, value) if name in NUMBERS else str(value)
+    except BadInput:
+        # Altered; the rest is told all the same.
+        return str(value)
 
 
 def _listed(value: object) -> str:

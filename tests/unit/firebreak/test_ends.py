@@ -79,6 +79,9 @@ from pathlib import Path
 import firebreak
 from firebreak import catalogue
 
+# Whoever starts the tests in the background, or with nohup, has it ignore these.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 directory, options, own = json.loads(sys.argv[1])
 catalogue.directory = lambda: Path(directory)
 if own:

@@ -165,7 +165,7 @@ def test_what_responders_have_said_is_no_gap(told: Account, write: Write) -> Non
         "Sev2 (P1)",
         "1 h 28 min",
         "cleo",
-        "$ 2500 an hour",
+        "$2,500 an hour",
         "15 sessions wait for locks",
         "still there",
         "undone",
