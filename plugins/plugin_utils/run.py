@@ -97,10 +97,13 @@ class Scenario:
         given = {name: variables[name] for name in self.options if name in variables}
         checked = ArgumentSpecValidator(dict(self.options)).validate(given)
         if checked.error_messages:
+            nameless = self.options.get("incident", {}).get("required") and not given.get("incident")
             raise BadInput(
                 f"inputs of {self.name}",
                 "; ".join(_plainly(message, given) for message in checked.error_messages),
-                "docs/inputs.md lists every input.",
+                "The playbook escalate with --check names the incidents that are open."
+                if nameless
+                else "docs/inputs.md lists every input.",
             )
         inputs: dict[str, Any] = checked.validated_parameters
         for name, value in inputs.items():

@@ -90,6 +90,12 @@ def test_a_missing_input_is_named() -> None:
         SCENARIO.inputs({}, {})
 
 
+def test_who_names_no_incident_is_told_where_those_that_are_open_are() -> None:
+    scenario = Scenario("close_incident", False, {"incident": {"type": "str", "required": True}})
+    with pytest.raises(BadInput, match="missing required arguments: incident. .* escalate with --check"):
+        scenario.inputs({}, {})
+
+
 @pytest.mark.parametrize(("name", "value"), [("window", "1 fortnight"), ("address", "db1")])
 def test_a_value_of_the_wrong_shape_is_refused_by_the_name_of_its_input(name: str, value: str) -> None:
     with pytest.raises(BadInput, match=f"input '{name}': .*{value.split()[-1]}"):
