@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -82,6 +83,15 @@ def active(lab: Lab) -> list[str]:
     )
 
 
+def all_run_for_a_second(lab: Lab) -> None:
+    young = (
+        "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND usename = 'We\"b; 100%' "
+        "AND query_start > clock_timestamp() - interval '1.1 s'"
+    )
+    while ask(lab, young) != ["0"]:
+        time.sleep(0.1)
+
+
 def said(lab: Lab, name: str) -> str:
     return lab.run("zekka1", ["cat", f"/run/firebreak-client-{name}.out"]).stdout
 
@@ -90,6 +100,7 @@ def test_what_runs_for_too_long_is_cancelled_and_nothing_else(cluster: Lab, play
     inputs: dict[str, Any] = {"limit": "zekka1", "firebreak_postgres": SOCKET, "min_running": "1s"}
     with clients(cluster):
         assert active(cluster) == ["pg_dump", "report", "waiter"]
+        all_run_for_a_second(cluster)
         for place in (SOCKET, TCP):
             seen = module("pg_statements_info", postgres=place, min_running="1s")
             kinds = {one["application"]: (one["expected"], one["blocked"]) for one in seen["running"]}

@@ -195,13 +195,13 @@ def test_who_falls_silent_while_it_writes_holds_an_incident_for_a_short_time(
 
     monkeypatch.setattr(store, "_new", fall_silent)
     silent = FORK.Process(target=work, args=(url, "silent", 1))
+    began = time.monotonic()
     silent.start()
     monkeypatch.undo()
     try:
         assert os.waitpid(int(silent.pid or 0), os.WUNTRACED)[1] & 0xFF == 0x7F
-        began = time.monotonic()
         work(url, "other", 1)
-        assert 0.1 < time.monotonic() - began < 10
+        assert 1 < time.monotonic() - began < 10
     finally:
         silent.kill()
         silent.join()
