@@ -92,7 +92,7 @@ def test_a_missing_input_is_named() -> None:
 
 def test_who_names_no_incident_is_told_where_those_that_are_open_are() -> None:
     scenario = Scenario("close_incident", False, {"incident": {"type": "str", "required": True}})
-    with pytest.raises(BadInput, match="missing required arguments: incident. .* escalate with --check"):
+    with pytest.raises(BadInput, match=r"missing required arguments: incident\. .* escalate with --check"):
         scenario.inputs({}, {})
 
 
