@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.firebreak.incident.plugins.module_utils.disk.clearing.incident import AUTO
 from ansible_collections.firebreak.incident.plugins.plugin_utils.record.recorder import (
     RECORD_VARIABLE,
     Recorder,
@@ -19,11 +20,11 @@ class ActionModule(WithContext):
     """No host can know of an incident that left nothing on it."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        record = self._templar.template((task_vars or {}).get(RECORD_VARIABLE))
-        known = open_security(Recorder.of({RECORD_VARIABLE: record}))
-        self._task.args = {
-            **self._task.args,
-            "context": {"evidence": known, **(self._task.args.get("context") or {})},
-        }
+        given = self._task.args
+        # Who says it needs no record, and does not wait for one that is away.
+        if given.get("security_incident", AUTO) == AUTO:
+            record = self._templar.template((task_vars or {}).get(RECORD_VARIABLE))
+            known = open_security(Recorder.of({RECORD_VARIABLE: record}))
+            self._task.args = {**given, "context": {"evidence": known, **(given.get("context") or {})}}
         result: dict[str, Any] = super().run(tmp, task_vars)
         return result

@@ -15,6 +15,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.moments import 
 
 from ..people.due import PAGE, PREFIX, SECURITY, Notification, due
 from ..people.policy import Policy
+from ..placeholders import refuse_placeholders
 from ..record.event import Event, canonical
 from ..record.incident import Incident, fold
 from ..record.recorder import Recorder
@@ -22,8 +23,8 @@ from ..run import parse_id
 from .audiences import Audiences, Nowhere
 from .content import PUBLIC, values
 from .delivery import FAILED, IN_DOUBT, SENT_NOW, Delivery, Item, Letter, page_incident
-from .journal import Journal, journal_of
-from .template import Templates, Text, refuse_placeholders
+from .journal import Journal, OutboxJournal, journal_of
+from .template import Templates, Text
 
 LINKS, TEMPLATES = "firebreak_links", "firebreak_templates"
 VARIABLES = (
@@ -270,7 +271,7 @@ def _open(recorder: Recorder, report: Report) -> list[str]:
         if not ids:
             raise
         report.problems.append(f"what is due in other incidents is not known: {error}")
-        return [each for each in ids if not fold(journal_of(recorder, each).events()).closed]
+        return [each for each in ids if not fold(OutboxJournal(recorder.outbox, each).events()).closed]
 
 
 def _nobody(incidents: Sequence[str]) -> dict[str, Any]:

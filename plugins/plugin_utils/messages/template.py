@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,28 +14,16 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
 
+from ..placeholders import Unfilled, refuse_placeholders
+
 BUILT_IN = Path(__file__).parent / "templates"
 SUFFIX = ".j2"
-# `[description]` as in a form; `[text](address)` is a link.
-_PLACEHOLDER = re.compile(r"\[[A-Za-z$#][A-Za-z0-9 $#_/'-]{0,40}\](?!\()")
-# What programs write in brackets, and people copy.
-_MARKS = frozenset(
-    f"[{mark}]"
-    for mark in (
-        *("redacted", "firing", "resolved", "ok", "failed", "trace", "debug", "info", "notice", "warn"),
-        *("warning", "error", "err", "crit", "critical", "alert", "emerg", "fatal", "panic"),
-    )
-)
 # What chats make of it would wake everybody: <!channel>, <@U1>, @everyone.
 _CALLS = re.compile(r"(?<=<)(?=[!#])|(?<=<@)|(?<=@)(?=(?:everyone|here|channel|all)\b)", re.IGNORECASE)
 # As much of one value as anybody reads in a message, and of a subject as every receiver takes.
 LONGEST, LONGEST_SUBJECT = 4000, 250
 _CODE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _SUBJECT = "Subject:"
-
-
-class Unfilled(BadInput):
-    """A text has places that nobody filled in."""
 
 
 class _Missing(Undefined):
@@ -104,14 +91,6 @@ class Templates:
         if self.directory is not None:
             yield self.directory
         yield BUILT_IN
-
-
-def refuse_placeholders(where: str, value: Any) -> None:
-    """For what a person typed, alone or in lists and mappings. Raises `Unfilled`."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    found = [each for each in dict.fromkeys(_PLACEHOLDER.findall(text)) if each.lower() not in _MARKS]
-    if found:
-        raise Unfilled(where, f"{', '.join(found)} is not filled in", "Write what belongs there.")
 
 
 def clean(value: Any) -> Any:

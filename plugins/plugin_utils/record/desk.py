@@ -12,7 +12,7 @@ from ansible_collections.firebreak.incident.plugins.module_utils.errors import B
 from ansible_collections.firebreak.incident.plugins.module_utils.moments import iso, parse_iso
 from ansible_collections.firebreak.incident.plugins.module_utils.quantities import speak_duration
 
-from ..messages.template import refuse_placeholders
+from ..placeholders import refuse_placeholders
 from ..severity.judge import Severity, judge, rated
 from ..severity.reading import level_of
 from ..severity.site import Scale

@@ -6,11 +6,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.firebreak.incident.plugins.module_utils.errors import BadInput
-from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.template import (
-    Templates,
-    Unfilled,
-    refuse_placeholders,
-)
+from ansible_collections.firebreak.incident.plugins.plugin_utils.messages.template import Templates
+from ansible_collections.firebreak.incident.plugins.plugin_utils.placeholders import Unfilled
 
 
 def templates(directory: Path, text: str, name: str = "initial") -> Templates:
@@ -81,15 +78,6 @@ def test_what_is_no_placeholder_is_sent(tmp_path: Path, text: str) -> None:
 def test_what_a_machine_said_may_have_brackets() -> None:
     text = Templates().render("page", {**KNOWN, "title": "[FIRING] disk full"})
     assert text.subject == "PAGE [Sev1 / P0] [FIRING] disk full (inc-1)"
-
-
-def test_what_a_person_copied_from_a_log_is_no_placeholder() -> None:
-    refuse_placeholders("value update", "[REDACTED] [error] [FIRING] see [1]")
-
-
-def test_what_a_person_typed_may_not_have_been_left_unfilled() -> None:
-    with pytest.raises(Unfilled, match=r"value update: \[time\] is not filled in"):
-        refuse_placeholders("value update", "Back at [time]")
 
 
 @pytest.mark.parametrize(
